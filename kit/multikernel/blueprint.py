@@ -1,0 +1,169 @@
+"""The blueprint: everything late binding decided, and nothing else.
+
+Frozen, canonical, serialisable: the same inputs give the same bytes (sorted keys, integers and
+strings only, no time, no path of this machine).  The simulator and the host platform interpret it;
+the bare-metal platform compiles it to `const` C tables.
+
+May not know: the SKB, the registry, any plugin.  `assemble.py` makes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import get_args, get_origin, get_type_hints
+
+from multikernel.errors import FileError
+
+SCHEMA = "blueprint/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One slot and what fills it.  `slot` is e.g. `cpu-driver:k10`, `monitor`, `transport:L3`,
+    `consistency:shootdown`.  `hash` covers the plugin's sources, never compiled files."""
+
+    slot: str
+    plugin: str
+    distribution: str
+    version: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A named software or hardware cost of a core kind, in cycles of that kind, with its source."""
+
+    name: str
+    cycles: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoreKind:
+    """`word` is bits; `endian` little or big; `mmu` full, mpu or none."""
+
+    name: str
+    isa: str
+    mhz: int
+    word: int
+    endian: str
+    mmu: str
+    driver: str
+    costs: tuple[Cost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CoreEntry:
+    """One row of the core table.  `node` and `island` are indices, -1 when the board names none;
+    `package` the index of the outermost group, `cluster` of the innermost; `start` how it is started
+    (boot, sipi, psci, fork, ...); `fails` what the board says is broken about it, or empty."""
+
+    id: int
+    kind: str
+    space: str
+    node: int
+    island: int
+    package: int
+    cluster: int
+    hardware_id: int
+    start: str
+    fails: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A region as placed: `base` in the global physical space, `size` bytes."""
+
+    region: str
+    kind: str
+    base: int
+    size: int
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairClass:
+    """All pairs of cores the SKB need not tell apart.  `name` is the pair's class (`shared:L3`,
+    `hops:1`, ...), `pairs` how many directed pairs are in it, `src`/`dst` its representative (least ids).
+    `home` is who homes a channel's buffer: `receiver`, `sender` or `region:<id>`.  `slots` is the window."""
+
+    name: str
+    pairs: int
+    src: int
+    dst: int
+    transport: str
+    home: str
+    slots: int
+    notify: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEntry:
+    """A channel fixed at assembly: from the boot core to each other core, and the representatives of
+    each class.  Addresses are what each side sees.  Directions lie one behind the other:
+    `slots` lines a->b, one ack line, `slots` lines b->a, one ack line, each line 64 bytes."""
+
+    id: int
+    a: int
+    b: int
+    pair_class: str
+    transport: str
+    region: str
+    offset: int
+    address_a: int
+    address_b: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """`core` forwards to `children`, in this order."""
+
+    core: int
+    children: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A multicast tree rooted at the boot core: `broadcast`, `unicast`, `multicast`, `numa`.
+    `home` says where its channels' buffers live (`root` or `receiver`)."""
+
+    name: str
+    home: str
+    nodes: tuple[TreeNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """See the module.  `boot_core` runs first; `boot` is what it starts, in order."""
+
+    schema: str
+    board: str
+    board_hash: str
+    bindings: tuple[Binding, ...]
+    kinds: tuple[CoreKind, ...]
+    cores: tuple[CoreEntry, ...]
+    memory: tuple[Memory, ...]
+    pair_classes: tuple[PairClass, ...]
+    channels: tuple[ChannelEntry, ...]
+    trees: tuple[Tree, ...]
+    boot_core: int
+    boot: tuple[str, ...]
+
+    def to_json(self) -> str:
+        """The canonical text: the same blueprint gives the same bytes."""
+        return json.dumps(asdict(self), sort_keys=True, indent=1, ensure_ascii=True) + "\n"
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical text, in hex."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def bound(self, slot: str) -> Binding:
+        """The binding of `slot`; KeyError names the slots there are."""
+        for binding in self.bindings:
+            if binding.slot == slot:
+                return binding
+        raise KeyError(f"no slot {slot!r}; slots: {', '.join(b.slot for b in self.bindings)}")

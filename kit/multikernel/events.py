@@ -1,0 +1,94 @@
+"""What a running kernel tells the outside, one frozen record an event.
+
+Every platform turns what happens on its cores into these; `kernel.py` folds them into a report and
+the command line prints them.  Times are nanoseconds since boot: virtual on the simulator and under
+QEMU's instruction counter, real on the host.
+
+May not know: platforms, the command line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class CoreUp:
+    """A CPU driver runs on `core`."""
+
+    at_ns: int
+    core: int
+    isa: str
+    driver: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoreFailed:
+    """`core` could not be started, or died; the rest goes on."""
+
+    at_ns: int
+    core: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorJoined:
+    """The monitor of `core` is a member; the boot core's joins first."""
+
+    at_ns: int
+    core: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStarted:
+    """A dispatcher of process `name` runs on `core`; `parent` started it."""
+
+    at_ns: int
+    core: int
+    name: str
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A line of text a program or service printed."""
+
+    at_ns: int
+    core: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a program's result: column names and values of equal length.
+    A value is an integer, a decimal written as text, or a word."""
+
+    columns: tuple[str, ...]
+    values: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramDone:
+    """`name` returned; `rows` is its result."""
+
+    at_ns: int
+    core: int
+    name: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramRaised:
+    """`name` raised on `core` in `dispatcher`; `error` is one line, `trace` the traceback."""
+
+    at_ns: int
+    core: int
+    name: str
+    dispatcher: str
+    error: str
+    trace: str
+
+
+Event: TypeAlias = CoreUp | CoreFailed | MonitorJoined | ProcessStarted | Message | ProgramDone | ProgramRaised

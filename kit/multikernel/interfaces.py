@@ -1,0 +1,155 @@
+"""The Protocol classes a plugin implements, and the three contracts of a core.
+
+    Machine     what the hardware of one core does; seen only by the CPU driver and the core's loop
+    CpuDriver   privileged, event-driven, one event at a time to completion
+    UserHalf    what the CPU driver and the machine see of a dispatcher
+
+Above them, at user level: `Lines` (channel memory), `Poller`, `Transport` and its `Endpoint`.
+
+Rules: an operation never completes inside the call that starts it; refusal is synchronous; each
+accepted start completes exactly once.  `await`ed methods below are operations of the running core:
+on the simulator they cost virtual time, on the host they are what they say.  Time is integer
+nanoseconds (`_ns`) or cycles of the core (`cycles`).
+
+May not know: any implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from multikernel.blueprint import Blueprint
+from multikernel.events import Event
+
+LINE = 64
+"""Bytes of a channel line on every platform: one x86 cache line (AMD64 manual vol. 2, 7.1)."""
+PAYLOAD = 56
+"""Bytes of a message: a line less its header word."""
+
+
+class Watch(NamedTuple):
+    """True as soon as the first 8-byte word of line `index` of `lines` differs from `word`."""
+
+    lines: Lines
+    index: int
+    word: int
+
+
+class Lines(Protocol):
+    """Channel memory as one core sees it: `count` lines of 64 bytes.
+
+    `load`/`store` move whole lines; a store becomes visible to other cores later, in program order,
+    and is visible for certain after `fence`.  The first word of a line is written last.  Where
+    `coherent` is False this core sees stale lines until it `invalidate`s them, and others see its
+    stores only after `clean`; on coherent memory both cost time and change nothing.
+    """
+
+    count: int
+    coherent: bool
+
+    def load(self, index: int) -> Awaitable[bytes]: ...
+    def store(self, index: int, line: bytes) -> Awaitable[None]: ...
+    def clean(self, index: int) -> Awaitable[None]: ...
+    def invalidate(self, index: int) -> Awaitable[None]: ...
+    def fence(self) -> Awaitable[None]: ...
+
+
+class RingSender(Protocol):
+    """The writing half of a ring of lines (layout in `system/ring.py`).  One per ring and core."""
+
+    def put(self, payload: bytes) -> Awaitable[bool]:
+        """Write one message (at most 56 bytes).  False, and nothing written, when the window is full."""
+
+    def room(self) -> Watch:
+        """The line that changes when `put` may succeed again."""
+
+
+class RingReceiver(Protocol):
+    """The reading half of a ring of lines."""
+
+    def take(self) -> Awaitable[bytes | None]:
+        """The next message, or None.  Acknowledges in batches."""
+
+    def watch(self) -> Watch:
+        """The line that changes when `take` may succeed."""
+
+
+class ChannelMemory(Protocol):
+    """What a platform hands a transport for one side of a channel: the lines both sides share, and
+    ring halves over them (native where the platform has them, `system/ring.py` otherwise)."""
+
+    lines: Lines
+
+    def sender(self, first: int, slots: int) -> RingSender: ...
+    def receiver(self, first: int, slots: int) -> RingReceiver: ...
+
+
+class Endpoint(Protocol):
+    """One side of a channel, built by a transport inside the core that uses it.  Messages are at
+    most 56 bytes, arrive whole, in order and once.  Not to be shared between threads."""
+
+    def try_send(self, payload: bytes) -> Awaitable[bool]:
+        """Start sending; False when the window is full, and then nothing was sent.
+        Raises LocalMisuse for a payload of more than 56 bytes."""
+
+    def poll(self) -> Awaitable[bytes | None]:
+        """The next message if one has arrived, else None.  Raises PeerError for a line that is not
+        of this transport."""
+
+    def watch(self) -> Watch:
+        """What changes when `poll` may return a message."""
+
+    def room(self) -> Watch:
+        """What changes when `try_send` may succeed after it returned False."""
+
+
+class Transport(Protocol):
+    """A kind of channel (interconnect driver).  Built once per core from its config model."""
+
+    def lines(self, slots: int) -> int:
+        """How many 64-byte lines a channel with a window of `slots` messages each way needs."""
+
+    def open(self, memory: ChannelMemory, slots: int, side: int) -> Endpoint:
+        """The endpoint of side 0 (the one that asked for the channel) or 1, over zeroed memory."""
+
+
+class Session(Protocol):
+    """A kernel that is up on some platform."""
+
+    def run(self, program: str, arguments: Sequence[tuple[str, str]]) -> None:
+        """Run a program to its end; what it does arrives as events.  Raises BootTimeout when the
+        instance stops answering."""
+
+    def stop(self) -> Outcome:
+        """Power off in order.  Idempotent; leaves nothing behind."""
+
+
+class Outcome(NamedTuple):
+    """What is known when an instance has stopped.  `digest` is empty where the platform has none."""
+
+    digest: str
+    virtual_ns: int
+    channels: int
+    messages: int
+
+
+class BootOptions(NamedTuple):
+    """How to boot.  `trace` is a file to write deliveries to, or empty; `timeout_ns` bounds the boot
+    (virtual on the simulator); `keep` is a folder for what the run leaves, or empty."""
+
+    seed: int = 0
+    trace: str = ""
+    timeout_ns: int = 60_000_000_000
+    keep: str = ""
+
+
+class Platform(Protocol):
+    """Something a blueprint can be brought up on."""
+
+    def boot(self, blueprint: Blueprint, options: BootOptions, sink: Callable[[Event], None]) -> Session:
+        """Bring every core up and wait until the monitors that can join have joined.  Raises
+        PlatformError when the platform cannot run here, BootTimeout when it does not come up."""
+
+    def doctor(self) -> Sequence[str]:
+        """One line a finding: native or fallback, and why."""

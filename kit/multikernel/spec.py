@@ -1,0 +1,132 @@
+"""What the hooks return: one frozen spec a plugin of a kind.
+
+A spec says what the plugin is (`name`, `summary`), how it is built (`factory`, `config`) and what it
+needs and offers as text in the rule language (`requires`, `provides`), which the SKB takes as facts.
+A factory is called inside the core (or channel) it serves; nothing it makes is shared.
+
+May not know: implementations, pluggy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+
+    from pydantic import BaseModel
+    from typer import Typer
+
+    from multikernel.blueprint import CoreKind
+    from multikernel.interfaces import Platform, Transport
+    from multikernel.knowledge.backend import SkbBackend
+    from multikernel.system.driver import CpuDriverModel
+    from multikernel.system.monitor import MonitorMain
+    from multikernel.system.protocol import ConsistencyProtocol
+    from multikernel.system.runtime import ProgramMain
+
+API_VERSION = 1
+"""Version of the plugin API.  A plugin package says `multikernel_api = 1` in its `__init__`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """What every spec has.  `requires` is a condition over facts about the slot's variables, in the
+    rule language; empty means always met.  `metal` names the C facet's sources beside the plugin's
+    `__init__`; empty means no facet on bare metal."""
+
+    requires: str = ""
+    provides: tuple[str, ...] = ()
+    metal: tuple[str, ...] = ()
+    config: type[BaseModel] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CpuDriverSpec(Spec):
+    """A CPU driver for one ISA.  `factory(kind)` gives the ISA's half of the driver."""
+
+    name: str
+    summary: str
+    factory: Callable[[CoreKind], CpuDriverModel]
+    isa: str
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorSpec(Spec):
+    """A monitor.  `factory` is the coroutine function its dispatcher runs on each core."""
+
+    name: str
+    summary: str
+    factory: MonitorMain
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSpec(Spec):
+    """A transport (interconnect driver) for pairs A, B that meet `requires`.  `rank` orders the
+    candidates that do: least first, ties by name."""
+
+    name: str
+    summary: str
+    factory: Callable[[], Transport]
+    rank: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyProtocolSpec(Spec):
+    """A consistency protocol as step functions.  `replicates` names the objects it can serve."""
+
+    name: str
+    summary: str
+    factory: Callable[[], ConsistencyProtocol]
+    replicates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SkbBackendSpec(Spec):
+    """A backend of the system knowledge base."""
+
+    name: str
+    summary: str
+    factory: Callable[[], SkbBackend]
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformSpec(Spec):
+    """A platform.  `kind` is sim, host or qemu: which facet of the other plugins it runs."""
+
+    name: str
+    summary: str
+    factory: Callable[[], Platform]
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSpec(Spec):
+    """A program or service.  `factory` is its coroutine function."""
+
+    name: str
+    summary: str
+    factory: ProgramMain
+
+
+@dataclass(frozen=True, slots=True)
+class BoardDirSpec(Spec):
+    """A folder of board files, or boards made on demand.  `path` holds `<name>.yaml` files;
+    `generate(name)` gives the text of a board made from this machine or from its name, or None."""
+
+    name: str
+    summary: str
+    path: Path | None = None
+    generate: Callable[[str], str | None] | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec(Spec):
+    """A command group of `mkit`.  `factory` gives the typer application."""
+
+    name: str
+    summary: str
+    factory: Callable[[], Typer]
