@@ -1,0 +1,32 @@
+"""The kit.  Public names are loaded on use, so that importing the package costs nothing.
+
+    multikernel.load_board(name_or_path) -> Board
+    multikernel.assemble(board, ...)     -> Blueprint
+    multikernel.Multikernel              a kernel of a blueprint: boot, run, inspect, stop
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multikernel.assemble import assemble as assemble
+    from multikernel.board import load_board as load_board
+    from multikernel.kernel import Multikernel as Multikernel
+
+_HOMES = {
+    "load_board": "multikernel.board",
+    "assemble": "multikernel.assemble",
+    "Multikernel": "multikernel.kernel",
+}
+
+__all__ = ["Multikernel", "assemble", "load_board"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'multikernel' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # over the submodule of the same name
+    return value
