@@ -1,0 +1,113 @@
+"""The board file as pydantic models: schema `board/1`.
+
+    Board.topology() -> Topology     the resolved view; made once
+    Board.bindings() -> ...          the bind section, flat
+    Board.where(*path) -> str        `file:line:column` of a value
+    Board.hash                       over the resolved content
+
+Invariants: a Board that `loader.load_board` returned has passed the reference checks.
+May not know: YAML, plugins, what a slot may be bound to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, PrivateAttr, Tag
+
+from multikernel.board.cores import CoreRow, GroupRow, IslandRow, KindRow, NodeRow, ProvenanceRow, Section
+from multikernel.board.marks import Spot
+from multikernel.board.topology import Topology
+from multikernel.board.units import Flag, Name, Text
+from multikernel.board.wires import (
+    ClassName,
+    DeviceRow,
+    DistanceRow,
+    LatencySection,
+    LinkRow,
+    NotifyRow,
+    RegionRow,
+    SpaceRow,
+)
+
+
+def _one_or_each(value: object) -> str:
+    return "each" if isinstance(value, dict) else "one"
+
+
+Choice = Annotated[
+    Annotated[Name, Tag("one")] | Annotated[dict[ClassName, Name], Tag("each")], Discriminator(_one_or_each)
+]
+"""One plugin for all, or one for each named class, kind or object; `auto` leaves it to the SKB."""
+
+
+class BindSection(Section):
+    """What the board fixes of the kernel, slot by slot.  `transport` is one name or one for each pair
+    class; `cpu-driver` for each kind; `consistency` for each replicated object."""
+
+    monitor: Name = "auto"
+    transport: Choice = "auto"
+    cpu_driver: Choice = Field(default="auto", alias="cpu-driver")
+    consistency: Choice = "auto"
+    skb: Name = "auto"
+
+
+class Board(Section):
+    """A machine.  Regions without spaces lie in the space `phys`."""
+
+    schema_id: Literal["board/1"] = Field(alias="schema")
+    name: Name
+    summary: Text
+    provenance: tuple[ProvenanceRow, ...] = ()
+    virtualized: Flag = False
+    kinds: Annotated[dict[Name, KindRow], Field(min_length=1)]
+    cores: Annotated[tuple[CoreRow, ...], Field(min_length=1)]
+    groups: tuple[GroupRow, ...] = ()
+    nodes: tuple[NodeRow, ...] = ()
+    regions: Annotated[tuple[RegionRow, ...], Field(min_length=1)]
+    spaces: dict[Name, SpaceRow] = Field(default_factory=dict)
+    coherence: tuple[IslandRow, ...] = ()
+    distances: tuple[DistanceRow, ...] = ()
+    links: tuple[LinkRow, ...] = ()
+    notify: tuple[NotifyRow, ...] = ()
+    devices: tuple[DeviceRow, ...] = ()
+    latency: LatencySection | None = None
+    bind: BindSection = BindSection.model_validate({})
+    boot: tuple[Name, ...] = ()
+
+    _spot: Spot | None = PrivateAttr(default=None)
+
+    def topology(self) -> Topology:
+        """The resolved view, made at the first call."""
+        return self._topology
+
+    @cached_property
+    def _topology(self) -> Topology:
+        from multikernel.board.resolve import resolve
+
+        return resolve(self)
+
+    def bindings(self) -> tuple[tuple[str, str], ...]:
+        """(slot, plugin name or `auto`), e.g. ("monitor", "auto"), ("transport:shared:L3", "ump"),
+        ("consistency:shootdown", "auto").  A bare slot is the rule for all its members."""
+        flat: list[tuple[str, str]] = []
+        for slot, choice in self.bind.model_dump(by_alias=True).items():
+            if isinstance(choice, str):
+                flat.append((slot, choice))
+            else:
+                flat.extend((f"{slot}:{name}", plugin) for name, plugin in sorted(choice.items()))
+        return tuple(flat)
+
+    def where(self, *path: str | int) -> str:
+        """`file:line:column` of a value, e.g. where("coherence", 0); the nearest that was written when
+        the value itself was not.  Empty for a board not read from a file."""
+        return str(self._spot.find(path)) if self._spot else ""
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over the resolved content, in hex; layout, comments and overlays do not count."""
+        content = self.model_dump(mode="json", by_alias=True)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

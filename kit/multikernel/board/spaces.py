@@ -1,0 +1,142 @@
+"""Decoding nets: which address means which byte, for each space of a board.
+
+    AddressSpaces.address(space, region, offset)   what a core of that space must issue
+    AddressSpaces.decode(space, address)           what an address reaches
+    AddressSpaces.cacheable / sees                 of a whole region
+
+Source of the model: Achermann et al., "Formalizing memory accesses and interrupts" (MARS 2017): a net of
+nodes that accept addresses, translate ranges, and pass the rest to an overlay.
+
+Invariants: a space's own maps come before its overlay and hide what lies under them; acyclic (checked at
+load).  May not know: the board file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+ROOT = "phys"
+"""The global physical space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Memory: `base` in the space `phys`, -1 when it is not in there; `size` bytes; `node` id or -1."""
+
+    id: str
+    kind: str
+    base: int
+    size: int
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """`size` bytes from `base` reach `to` from `at` on."""
+
+    base: int
+    size: int
+    to: str
+    at: int
+    cacheable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """A decoding net; `overlay` is empty when what no map takes goes nowhere."""
+
+    name: str
+    bits: int
+    overlay: str
+    maps: tuple[Map, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a region as a space sees it: `size` bytes at `address`, from `offset` of the region on."""
+
+    region: str
+    offset: int
+    size: int
+    address: int
+    cacheable: bool
+
+
+class AddressSpaces:
+    """All spaces of a board.  Windows are made once for each space."""
+
+    def __init__(self, spaces: tuple[Space, ...], sizes: dict[str, int]) -> None:
+        """`sizes` are the bytes of each region; devices are ends too and take any offset."""
+        self._spaces = {space.name: space for space in spaces}
+        self._sizes = sizes
+        self._windows: dict[str, tuple[Window, ...]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._spaces)
+
+    def windows(self, space: str) -> tuple[Window, ...]:
+        """What a space sees, by address.  KeyError for a space the board does not have."""
+        if space not in self._windows:
+            self._windows[space] = tuple(sorted(self._derive(self._spaces[space]), key=lambda w: w.address))
+        return self._windows[space]
+
+    def _derive(self, space: Space) -> Iterator[Window]:
+        for entry in space.maps:
+            if entry.to in self._spaces:
+                for window in self.windows(entry.to):
+                    part = _clip(window, entry.at, entry.at + entry.size)
+                    if part:
+                        cacheable = part.cacheable and entry.cacheable
+                        address = part.address - entry.at + entry.base
+                        yield Window(part.region, part.offset, part.size, address, cacheable)
+            else:
+                yield Window(entry.to, entry.at, entry.size, entry.base, entry.cacheable)
+        if space.overlay:
+            gaps = _gaps(space)
+            for window in self.windows(space.overlay):
+                yield from (part for low, high in gaps if (part := _clip(window, low, high)))
+
+    def address(self, space: str, region: str, offset: int) -> int | None:
+        """The least address at which `space` sees byte `offset` of `region`; None when it does not."""
+        for window in self.windows(space):
+            if window.region == region and window.offset <= offset < window.offset + window.size:
+                return window.address + offset - window.offset
+        return None
+
+    def decode(self, space: str, address: int) -> tuple[str, int] | None:
+        """(region or device, offset) behind `address`; None when nothing answers."""
+        for window in self.windows(space):
+            if window.address <= address < window.address + window.size:
+                return window.region, window.offset + address - window.address
+        return None
+
+    def sees(self, space: str, region: str) -> bool:
+        """Some byte of `region` has an address in `space`."""
+        return any(window.region == region for window in self.windows(space))
+
+    def cacheable(self, space: str, region: str) -> bool:
+        """`space` sees the region, and cacheable wherever it does."""
+        flags = [window.cacheable for window in self.windows(space) if window.region == region]
+        return bool(flags) and all(flags)
+
+
+def _clip(window: Window, low: int, high: int) -> Window | None:
+    """The part of a window with low <= address < high."""
+    first = max(window.address, low)
+    last = min(window.address + window.size, high)
+    if first >= last:
+        return None
+    return Window(window.region, window.offset + first - window.address, last - first, first, window.cacheable)
+
+
+def _gaps(space: Space) -> list[tuple[int, int]]:
+    """The address ranges of a space that its own maps leave to the overlay."""
+    gaps: list[tuple[int, int]] = []
+    low = 0
+    for entry in sorted(space.maps, key=lambda m: m.base):
+        gaps.append((low, entry.base))
+        low = max(low, entry.base + entry.size)
+    gaps.append((low, 1 << space.bits))
+    return [(a, b) for a, b in gaps if a < b]
