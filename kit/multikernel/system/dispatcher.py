@@ -1,0 +1,352 @@
+"""The user half of a dispatcher: five upcall entries, a thread scheduler, disabled and enabled code.
+
+    enter(entry, argument)   the CPU driver's upcall: a fresh activation begins, disabled
+    step()                   run user code up to its next operation
+    save() / restore(c)      registers out and in, for the driver's save areas
+    answer(v) / refuse(e)    the result of the operation that left last
+
+An activation runs the scheduler, disabled: while `disabled` is true the driver saves to the disabled
+area and resumes without an upcall.  `Jump` continues a thread and enables.  An enabled thread that is
+interrupted lies in the driver's enabled area; the next `run` upcall takes it from there into the run
+queue.  Waiting is in `waitset.py`; the model is that of scheduler activations (Anderson et al., TOCS
+1992) as Barrelfish uses it (Baumann et al., SOSP 2009, 4.5).
+
+May not know: the CPU driver, the machine, any platform.
+"""
+
+from __future__ import annotations
+
+import heapq
+import traceback
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from multikernel.system.operations import (
+    Clock,
+    Exit,
+    Jump,
+    Operation,
+    Park,
+    Reschedule,
+    Self,
+    Spend,
+)
+
+if TYPE_CHECKING:
+    from multikernel.interfaces import Watch
+
+Code = Coroutine[Operation[object], object, object]
+
+
+class Upcall(Enum):
+    """The five entries of a dispatcher (Barrelfish TN-000, "Dispatchers")."""
+
+    RUN = "run"
+    PAGE_FAULT = "page_fault"
+    PAGE_FAULT_DISABLED = "page_fault_disabled"
+    LRPC = "lrpc"
+    TRAP = "trap"
+
+
+class Poller(Protocol):
+    """The array of lines a dispatcher spins over; made by the machine."""
+
+    def arm(self, watch: Watch) -> int:
+        """Poll `watch` from now on; gives its key."""
+
+    def disarm(self, key: int) -> None:
+        """Stop polling it.  Unknown keys are ignored."""
+
+    def armed(self) -> int:
+        """How many watches are armed."""
+
+
+@dataclass(slots=True)
+class Context:
+    """Registers: a suspended coroutine, what it is to be answered, and the operation that has to be
+    carried out again (or finished) first."""
+
+    code: Code | None
+    thread: Thread | None
+    value: object = None
+    error: BaseException | None = None
+    again: Operation[object] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Thread:
+    """A user-level thread.  `joiners` are woken with its result."""
+
+    number: int
+    name: str
+    context: Context
+    done: bool = False
+    result: object = None
+    error: BaseException | None = None
+    joiners: list[Thread] = field(default_factory=list)
+    parked: bool = False
+
+
+@dataclass(slots=True)
+class LocalBuffer:
+    """The receive buffer of an EndPoint capability, in the dispatcher's memory: the driver appends,
+    user code takes.  A full buffer refuses."""
+
+    slots: int
+    messages: deque[bytes] = field(default_factory=deque)
+    waiter: Thread | None = None
+
+    def accept(self, payload: bytes) -> bool:
+        if len(self.messages) >= self.slots:
+            return False
+        self.messages.append(payload)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class PageFault:
+    """What the page-fault entries are told."""
+
+    address: int
+    write: bool
+    reason: str
+
+
+class UserDispatcher:
+    """See the module.  `wait` is the waitset's blocking step; `faults` handles page faults and `traps`
+    processor exceptions (both run as threads and may wait); by default either ends the dispatcher."""
+
+    def __init__(self, name: str, poller: Poller) -> None:
+        self.name = name
+        self.poller = poller
+        self.disabled = True
+        self.exited = False
+        self.buffers: list[LocalBuffer] = []
+        self.wait: Callable[[], Awaitable[None]] | None = None
+        self.faults: Callable[[PageFault], Awaitable[bool]] | None = None
+        self.traps: Callable[[int], Awaitable[bool]] | None = None
+        self.failure: tuple[Thread, BaseException, str] | None = None
+        self.upcalls: dict[Upcall, int] = dict.fromkeys(Upcall, 0)
+        self._current = Context(None, None)
+        self._saved: Context | None = None  # the enabled area, handed over by the run upcall
+        self._runnable: deque[Thread] = deque()
+        self._watching: dict[int, Thread] = {}
+        self._timers: list[tuple[int, int, Thread]] = []
+        self._threads = 0
+        self._live = 0
+
+    # What the driver and the machine call
+
+    def enter(self, entry: Upcall, argument: object = None, interrupted: Context | None = None) -> None:
+        """Begin an upcall.  `interrupted` is the enabled area's content, taken over."""
+        self.upcalls[entry] += 1
+        if self._current.code is not None and self._current.thread is None:
+            self._current.code.close()  # the activation that blocked is abandoned, as its stack is
+        self.disabled = True
+        self._current = Context(self._activate(entry, argument, interrupted), None)
+
+    def step(self) -> Operation[object]:
+        """Run user code up to its next operation of the machine or the driver."""
+        current = self._current
+        if current.again is not None:
+            operation, current.again = current.again, None
+            return operation
+        while True:
+            code = current.code
+            if code is None:
+                return Exit()
+            error, value = current.error, current.value
+            current.error = current.value = None
+            try:
+                operation = code.throw(error) if error is not None else code.send(value)
+            except StopIteration as stop:
+                self._finished(current, stop.value, None)
+            except Exception as failure:  # a thread of a program: the plugin boundary of a kernel
+                self._finished(current, None, failure)
+            else:
+                if operation.level != "user":
+                    return operation
+                self._user_level(operation, current)
+            current = self._current
+            if current.again is not None:
+                operation, current.again = current.again, None
+                return operation
+
+    def answer(self, value: object) -> None:
+        """The operation that left last is done."""
+        self._current.value = value
+
+    def refuse(self, error: BaseException) -> None:
+        """The operation that left last raises `error` at its `await`."""
+        self._current.error = error
+
+    def again(self, operation: Operation[object]) -> None:
+        """`operation` was interrupted: hand it out again when this context is resumed."""
+        self._current.again = operation
+
+    def save(self) -> Context:
+        """The registers, for a save area; the dispatcher is left without."""
+        context, self._current = self._current, Context(None, None)
+        return context
+
+    def restore(self, context: Context) -> None:
+        """Registers from the disabled area: continue there, disabled."""
+        self.disabled = True
+        self._current = context
+
+    # What user code calls
+
+    def spawn(self, name: str, code: Coroutine[Operation[object], object, object]) -> Thread:
+        """A new thread, runnable at once."""
+        self._threads += 1
+        self._live += 1
+        thread = Thread(self._threads, name, Context(code, None))
+        thread.context.thread = thread
+        self._runnable.append(thread)
+        return thread
+
+    def wake(self, thread: Thread, value: object = None) -> None:
+        """Make a parked thread runnable; `value` is the result of its `Park`."""
+        if thread.parked:
+            thread.parked = False
+            thread.context.value = value
+            self._runnable.append(thread)
+
+    async def join(self, thread: Thread) -> object:
+        """The thread's result, or its error raised here."""
+        if not thread.done:
+            thread.joiners.append(await Self())
+            await Park()
+        if thread.error is not None:
+            raise thread.error
+        return thread.result
+
+    async def sleep(self, ns: int) -> None:
+        """Stop this thread for at least `ns` nanoseconds."""
+        thread = await Self()
+        heapq.heappush(self._timers, (await Clock() + ns, thread.number, thread))
+        await Park()
+
+    def alone(self) -> bool:
+        """No other thread of this dispatcher can run now."""
+        return not self._runnable
+
+    def next_timer(self) -> int | None:
+        """When the next sleeper is due, in ns since boot."""
+        return self._timers[0][0] if self._timers else None
+
+    def watch_for(self, thread: Thread, watch: Watch) -> int:
+        """Wake `thread` when `watch` is true; gives the key."""
+        key = self.poller.arm(watch)
+        self._watching[key] = thread
+        return key
+
+    def fired(self, key: int) -> Thread | None:
+        """The poller found `key` true: disarm it; its thread is woken if it was parked."""
+        self.poller.disarm(key)
+        thread = self._watching.pop(key, None)
+        if thread is not None:
+            self.wake(thread)
+        return thread
+
+    def watches_armed(self) -> Mapping[int, Thread]:
+        """The keys armed on behalf of threads, oldest first."""
+        return self._watching
+
+    # The scheduler, disabled
+
+    async def _activate(self, entry: Upcall, argument: object, interrupted: Context | None) -> None:
+        if interrupted is not None and interrupted.thread is not None:
+            interrupted.thread.context = interrupted
+            if entry in (Upcall.PAGE_FAULT, Upcall.TRAP):
+                self._handler(entry, argument, interrupted.thread)
+            else:
+                self._runnable.appendleft(interrupted.thread)
+        elif entry is Upcall.PAGE_FAULT_DISABLED:
+            raise RuntimeError(f"{self.name}: page fault in the thread scheduler: {argument}")
+        while True:
+            if self.exited or not self._live or self.wait is None:
+                await Exit()
+                return
+            self._deliver()
+            timer = self.next_timer()
+            if timer is not None:
+                now = await Clock()
+                while self._timers and self._timers[0][0] <= now:
+                    self.wake(heapq.heappop(self._timers)[2])
+            if self._runnable:
+                thread = self._runnable.popleft()
+                await Spend("thread_switch")
+                await Jump(thread)
+            await self.wait()
+
+    def _handler(self, entry: Upcall, argument: object, thread: Thread) -> None:
+        """Start the self-paging or exception thread; the interrupted one waits for its verdict."""
+        thread.parked = True
+
+        async def handle() -> None:
+            if entry is Upcall.PAGE_FAULT and self.faults is not None and isinstance(argument, PageFault):
+                mended = await self.faults(argument)
+            elif entry is Upcall.TRAP and self.traps is not None and isinstance(argument, int):
+                mended = await self.traps(argument)
+            else:
+                mended = False
+            thread.parked = False
+            if not mended:
+                thread.context.again = None
+                thread.context.error = UnhandledFault(f"{entry.value}: {argument}")
+            self._runnable.append(thread)
+
+        self._runnable.appendleft(self.spawn(f"{entry.value}-handler", handle()))
+        self._runnable.pop()  # spawn queued it last; a fault is handled before anything else
+
+    def _deliver(self) -> None:
+        """Wake the threads whose local message buffers have something."""
+        for buffer in self.buffers:
+            if buffer.messages and buffer.waiter is not None:
+                thread, buffer.waiter = buffer.waiter, None
+                self.wake(thread)
+
+    def _user_level(self, operation: Operation[object], current: Context) -> None:
+        thread = current.thread
+        if isinstance(operation, Jump):
+            self._current = operation.thread.context
+            self.disabled = False
+            return
+        if thread is None:
+            raise RuntimeError(f"{self.name}: {type(operation).__name__} in the thread scheduler")
+        if isinstance(operation, Self):
+            current.value = thread
+            return
+        if isinstance(operation, Park):
+            thread.parked = True
+        elif isinstance(operation, Reschedule):
+            self._runnable.append(thread)
+        self._to_scheduler()
+
+    def _to_scheduler(self) -> None:
+        self.disabled = True
+        self._current = Context(self._activate(Upcall.RUN, None, None), None)
+
+    def _finished(self, current: Context, value: object, error: Exception | None) -> None:
+        thread = current.thread
+        if thread is None:
+            if error is not None:
+                raise error
+            self._current = Context(None, None)
+            return
+        self._live -= 1
+        thread.done, thread.result, thread.error = True, value, error
+        if error is not None and not thread.joiners and self.failure is None:
+            self.failure = (thread, error, "".join(traceback.format_exception(error)))
+            self.exited = True
+        for joiner in thread.joiners:
+            self.wake(joiner)
+        self._to_scheduler()
+
+
+class UnhandledFault(RuntimeError):
+    """A page fault or processor exception nobody mended."""

@@ -1,0 +1,156 @@
+"""The machine contract, and the part of it that every Python platform shares.
+
+    run(dcb, until_ns) -> Trapped | Faulted | TimerFired | Interrupted
+    idle(until_ns)     -> TimerFired | Interrupted
+    ipi(core)   start(core, channel, slots)   charge(cost)   install(root)
+
+`run` executes the dispatcher's user half until something needs the CPU driver.  An interrupt or the
+timer lands between two operations or inside a divisible one, which is then handed out again when the
+context is resumed.  Nothing on a core runs but through its driver.
+
+A platform subclasses `Machine` and gives the hardware operations.  May not know: the driver, monitors.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from multikernel.system.dispatcher import Context, LocalBuffer, PageFault, UserDispatcher
+from multikernel.system.operations import Operation, Trap
+
+if TYPE_CHECKING:
+    from multikernel.blueprint import CoreEntry, CoreKind
+    from multikernel.interfaces import Lines
+    from multikernel.system.dispatcher import Poller
+
+
+@dataclass(frozen=True, slots=True)
+class Trapped:
+    """The dispatcher executed a trap."""
+
+    operation: Trap[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """An access through the MMU faulted."""
+
+    fault: PageFault
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The time given to `run` or `idle` is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """Another core (or a device) interrupted this one."""
+
+
+Hardware: TypeAlias = Trapped | Faulted | TimerFired | Interrupted
+
+
+@dataclass(slots=True, eq=False)
+class Dcb:
+    """Dispatcher control block: what the CPU driver keeps of a dispatcher.
+
+    Exactly one of: running (no area full), preempted enabled (`enabled_area`), preempted disabled
+    (`disabled_area`), or waiting for its next run upcall (no area full, not running).  `pending` says that
+    a message or wake-up has come since the dispatcher last looked."""
+
+    number: int
+    name: str
+    user: UserDispatcher
+    root: int = 0
+    runnable: bool = False
+    running: bool = False
+    pending: bool = False
+    exited: bool = False
+    wake_ns: int | None = None
+    enabled_area: Context | None = None
+    disabled_area: Context | None = None
+    endpoints: list[LocalBuffer] = field(default_factory=list)
+
+
+Handler: TypeAlias = Callable[[Operation[object], UserDispatcher, "int | None"], Awaitable["Hardware | None"]]
+
+
+class Machine(ABC):
+    """The hardware of one core.  `handlers` maps each hardware operation to the method that carries it
+    out: it answers the user half and gives None, or gives the event that interrupted it."""
+
+    core: CoreEntry
+    kind: CoreKind
+    handlers: dict[type[Operation[object]], Handler]
+
+    async def run(self, dcb: Dcb, until_ns: int | None) -> Hardware:
+        """Run `dcb` until an event for the driver; `until_ns` is the end of its time slice, or None."""
+        user, handlers = dcb.user, self.handlers
+        while True:
+            if self.interrupted():
+                return Interrupted()
+            if until_ns is not None and self.now_ns() >= until_ns:
+                return TimerFired()
+            operation = user.step()
+            if isinstance(operation, Trap):
+                return Trapped(operation)
+            event = await handlers[type(operation)](operation, user, until_ns)
+            if event is not None:
+                return event
+
+    @abstractmethod
+    def now_ns(self) -> int:
+        """Nanoseconds since boot."""
+
+    @abstractmethod
+    def interrupted(self) -> bool:
+        """An interrupt is pending; asking acknowledges it."""
+
+    @abstractmethod
+    async def idle(self, until_ns: int | None) -> Hardware:
+        """Halt until an interrupt or `until_ns`."""
+
+    @abstractmethod
+    def charge(self, cost: str, times: int = 1) -> None:
+        """The CPU driver did work that costs `cost` of the core kind's table, `times` over."""
+
+    @abstractmethod
+    def ipi(self, core: int) -> None:
+        """Interrupt `core`."""
+
+    @abstractmethod
+    def start(self, core: int, channel: int, slots: int) -> None:
+        """Release `core`, which begins in its CPU driver and finds its boot channel at `channel`."""
+
+    @abstractmethod
+    def install(self, root: int) -> None:
+        """Switch the address space to the page tables at `root` (0: none)."""
+
+    @abstractmethod
+    def invalidate(self, root: int, address: int) -> None:
+        """Drop the translation of the page at `address` from the TLB."""
+
+    @abstractmethod
+    def read(self, address: int, size: int) -> bytes:
+        """Physical memory, for the driver's page tables."""
+
+    @abstractmethod
+    def write(self, address: int, data: bytes) -> None:
+        """Physical memory, for the driver's page tables."""
+
+    @abstractmethod
+    def window(self, address: int, count: int) -> Lines:
+        """`count` lines of physical memory at `address` as this core sees them.  LookupError when
+        this core's address space does not reach them."""
+
+    @abstractmethod
+    def poller(self) -> Poller:
+        """An empty poll array for a new dispatcher."""
+
+    @abstractmethod
+    def emit(self, event: object) -> None:
+        """Report to the outside."""

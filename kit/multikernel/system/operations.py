@@ -1,0 +1,295 @@
+"""Every operation code on a core can wait for; the one file in which anything suspends.
+
+An operation is an object that yields itself to whoever drives the coroutine and is answered with its
+result.  Three kinds, by who answers:
+
+    user level   the dispatcher itself: `Park`, `Reschedule`, `Jump`; never seen by the machine
+    hardware     the machine, without the CPU driver: compute, memory, clock, polling
+    traps        the CPU driver: invocations, local messages, yield, block
+
+Every operation costs time where time is simulated; a hardware operation may be interrupted and is
+then carried out again from its beginning, or for what remains of it (`Compute`).
+
+May not know: the dispatcher, the driver, any platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from multikernel.interfaces import Lines
+    from multikernel.system.dispatcher import Thread
+
+T = TypeVar("T")
+
+
+class Operation(Generic[T]):
+    """Something to `await`; the result is of type T."""
+
+    __slots__ = ()
+    level: ClassVar[str] = "hardware"
+
+    def __await__(self) -> Generator[Operation[T], T, T]:
+        return (yield self)
+
+
+# Hardware
+
+
+class Compute(Operation[None]):
+    """Keep the core busy for `cycles`.  Divisible: the timer can land inside."""
+
+    __slots__ = ("cycles",)
+
+    def __init__(self, cycles: int) -> None:
+        self.cycles = cycles
+
+
+class Spend(Operation[None]):
+    """A named cost of the core kind, `times` over: code of the system itself, not divisible."""
+
+    __slots__ = ("name", "times")
+
+    def __init__(self, name: str, times: int = 1) -> None:
+        self.name = name
+        self.times = times
+
+
+class Clock(Operation[int]):
+    """Nanoseconds since boot."""
+
+    __slots__ = ()
+
+
+class Cycles(Operation[int]):
+    """Cycles of this core since boot."""
+
+    __slots__ = ()
+
+
+class Draw(Operation[int]):
+    """A number below `bound` from the core's own seeded stream."""
+
+    __slots__ = ("bound",)
+
+    def __init__(self, bound: int) -> None:
+        self.bound = bound
+
+
+class LoadLine(Operation[bytes]):
+    """The 64 bytes of a line of physical memory at `address`."""
+
+    __slots__ = ("address", "cached")
+
+    def __init__(self, address: int, cached: bool) -> None:
+        self.address = address
+        self.cached = cached
+
+
+class StoreLine(Operation[None]):
+    """Write a line; visible to other cores later, in order."""
+
+    __slots__ = ("address", "cached", "data")
+
+    def __init__(self, address: int, cached: bool, data: bytes) -> None:
+        self.address = address
+        self.cached = cached
+        self.data = data
+
+
+class Maintain(Operation[None]):
+    """Cache maintenance by address: write back (`clean`) or drop this core's view of a line."""
+
+    __slots__ = ("address", "clean")
+
+    def __init__(self, address: int, clean: bool) -> None:
+        self.address = address
+        self.clean = clean
+
+
+class Fence(Operation[None]):
+    """Wait until every store of this core is visible."""
+
+    __slots__ = ()
+
+
+class Access(Operation[int]):
+    """A load (`value` None) or store of an 8-byte word through the MMU; a fault goes to the driver
+    and the access is carried out again when the dispatcher is resumed."""
+
+    __slots__ = ("address", "value")
+
+    def __init__(self, address: int, value: int | None = None) -> None:
+        self.address = address
+        self.value = value
+
+
+class CompareAndSwap(Operation[bool]):
+    """Store `new` at `address` if `old` is there, atomically among the cores of one island."""
+
+    __slots__ = ("address", "new", "old")
+
+    def __init__(self, address: int, old: int, new: int) -> None:
+        self.address = address
+        self.old = old
+        self.new = new
+
+
+class PollWait(Operation[int]):
+    """Spin over the watches armed in this dispatcher's poller until one is true or `until_ns` is
+    reached (None: no end of its own).  Answers the key of the watch, -1 at the end."""
+
+    __slots__ = ("until_ns",)
+
+    def __init__(self, until_ns: int | None) -> None:
+        self.until_ns = until_ns
+
+
+# Traps
+
+
+class Trap(Operation[T]):
+    """Enters the CPU driver.  A refusal raises the driver's error at the `await`."""
+
+    __slots__ = ()
+    level: ClassVar[str] = "trap"
+
+
+class Yield(Trap[None]):
+    """Give the rest of the time slice away."""
+
+    __slots__ = ()
+
+
+class Block(Trap[None]):
+    """Not runnable until a local message, a wake-up by the monitor or `until_ns`.  Refused (returns
+    at once) when a message or wake-up has come since the dispatcher last looked."""
+
+    __slots__ = ("until_ns",)
+
+    def __init__(self, until_ns: int | None) -> None:
+        self.until_ns = until_ns
+
+
+class IdleCore(Trap[None]):
+    """The monitor has nothing to poll for: sleep until an interrupt unless another dispatcher runs."""
+
+    __slots__ = ("until_ns",)
+
+    def __init__(self, until_ns: int | None) -> None:
+        self.until_ns = until_ns
+
+
+class SendLocal(Trap[bool]):
+    """A local message (LMP) of at most 56 bytes to an EndPoint capability: True when accepted,
+    False when its buffer is full.  With `direct` (LRPC) the driver switches to the receiver at once."""
+
+    __slots__ = ("cptr", "direct", "payload")
+
+    def __init__(self, cptr: int, payload: bytes, direct: bool = False) -> None:
+        self.cptr = cptr
+        self.payload = payload
+        self.direct = direct
+
+
+class Invoke(Trap[T]):
+    """A capability invocation; `request` is one of the records in `system/requests.py`."""
+
+    __slots__ = ("cptr", "request")
+
+    def __init__(self, cptr: int, request: object) -> None:
+        self.cptr = cptr
+        self.request = request
+
+
+class Exit(Trap[object]):
+    """The dispatcher is done; it is never run again."""
+
+    __slots__ = ()
+
+
+class RaiseTrap(Trap[None]):
+    """A processor exception raised by code (`number`), delivered to the dispatcher's trap entry."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+# User level
+
+
+class UserLevel(Operation[T]):
+    """Handled by the dispatcher's own thread scheduler."""
+
+    __slots__ = ()
+    level: ClassVar[str] = "user"
+
+
+class Park(UserLevel[T]):
+    """Stop this thread until `Dispatcher.wake(thread, value)`; answers `value`."""
+
+    __slots__ = ()
+
+
+class Reschedule(UserLevel[None]):
+    """Let other runnable threads of this dispatcher go first."""
+
+    __slots__ = ()
+
+
+class Jump(UserLevel[None]):
+    """From the scheduler, which is disabled: continue `thread`, enabled.  Never returns."""
+
+    __slots__ = ("thread",)
+
+    def __init__(self, thread: Thread) -> None:
+        self.thread = thread
+
+
+class Self(UserLevel["Thread"]):
+    """The thread that asks."""
+
+    __slots__ = ()
+
+
+class WindowLines:
+    """`Lines` over physical memory by operations: what the simulator gives out.  See `interfaces.Lines`."""
+
+    __slots__ = ("address", "cached", "coherent", "count")
+
+    def __init__(self, address: int, count: int, cached: bool, coherent: bool) -> None:
+        self.address = address
+        self.count = count
+        self.cached = cached
+        self.coherent = coherent
+
+    def _line(self, index: int) -> int:
+        if not 0 <= index < self.count:
+            raise IndexError(f"line {index} of a window of {self.count}")
+        return self.address + 64 * index
+
+    def load(self, index: int) -> LoadLine:
+        return LoadLine(self._line(index), self.cached)
+
+    def store(self, index: int, line: bytes) -> StoreLine:
+        return StoreLine(self._line(index), self.cached, line)
+
+    def clean(self, index: int) -> Maintain:
+        return Maintain(self._line(index), clean=True)
+
+    def invalidate(self, index: int) -> Maintain:
+        return Maintain(self._line(index), clean=False)
+
+    def fence(self) -> Fence:
+        return Fence()
+
+
+def same_lines(lines: Lines) -> WindowLines:
+    """The window behind `lines`; a LocalMisuse elsewhere than where windows are handed out."""
+    if not isinstance(lines, WindowLines):
+        raise TypeError(f"not a window of this machine: {lines!r}")
+    return lines
