@@ -87,6 +87,24 @@ class BindingError(MultikernelError):
 
 
 @dataclass
+class KnowledgeError(MultikernelError):
+    """Rule text, a fact or a query the SKB refuses; every mistake of the text at once."""
+
+    diagnostics: Sequence[Diagnostic] = ()
+    code: str = field(default="knowledge", kw_only=True)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.diagnostics)) or self.message
+
+
+@dataclass
+class BudgetExceeded(MultikernelError):
+    """A query took more steps than it was given; no answer is known, not even a partial one."""
+
+    code: str = field(default="budget", kw_only=True)
+
+
+@dataclass
 class BootTimeout(MultikernelError):
     """A platform did not bring the kernel up in time (exit 6)."""
 
