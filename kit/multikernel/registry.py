@@ -56,6 +56,12 @@ class Named(Protocol):
     def name(self) -> str: ...
     @property
     def summary(self) -> str: ...
+    @property
+    def requires(self) -> str: ...
+    @property
+    def provides(self) -> tuple[str, ...]: ...
+    @property
+    def metal(self) -> tuple[str, ...]: ...
 
 
 S = TypeVar("S", bound=Named)
@@ -129,12 +135,15 @@ class Catalogue(Generic[S]):
         if not isinstance(spec, self._type):
             yield f"gave {type(spec).__name__} {spec!r}, not {self._type.__name__}"
             return
-        what = f"{self._type.__name__}({spec.name!r})"
-        if not isinstance(spec.name, str) or not NAME.fullmatch(spec.name):
+        # Python checks no annotation, so neither is taken on trust.
+        name: object = spec.name
+        summary: object = spec.summary
+        what = f"{self._type.__name__}({name!r})"
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             yield f"{what}: name must be lower-case words joined by '-', '_' or '.'"
-        elif spec.name in self._entries:
-            yield f"{what}: the name is taken by {self._entries[spec.name][1].distribution}"
-        if not isinstance(spec.summary, str) or not spec.summary.strip():
+        elif name in self._entries:
+            yield f"{what}: the name is taken by {self._entries[name][1].distribution}"
+        if not isinstance(summary, str) or not summary.strip():
             yield f"{what}: summary must be one line of text"
         if not callable(getattr(spec, "factory", callable)):
             yield f"{what}: factory must be callable"
@@ -150,6 +159,8 @@ class Shelf(Protocol):
 
     kind: str
 
+    def __iter__(self) -> Iterator[Named]: ...
+    def origin(self, name: str) -> Plugin: ...
     def faults(self, spec: object, plugin: Plugin) -> Iterator[str]: ...
     def add(self, spec: object, plugin: Plugin) -> None: ...
 
@@ -182,6 +193,12 @@ class Registry:
             "programs": self.programs,
             "commands": self.commands,
         }
+
+    def specs(self) -> Iterator[tuple[str, Named, Plugin]]:
+        """Every spec with its kind and its plugin, by kind in the order of a kernel's life, then by name."""
+        for shelf in self._shelves.values():
+            for spec in shelf:
+                yield shelf.kind, spec, shelf.origin(spec.name)
 
     @classmethod
     def load(cls) -> Registry:
@@ -229,7 +246,8 @@ class Registry:
             shelf = self._shelves.get(caller.name)
             if shelf is None:
                 near = difflib.get_close_matches(caller.name, self._shelves, n=1)
-                faults.append(f"implements {caller.name}, which is no hook" + (f"; did you mean {near[0]}?" if near else ""))
+                hint = f"; did you mean {near[0]}?" if near else ""
+                faults.append(f"implements {caller.name}, which is no hook{hint}")
                 continue
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is module:

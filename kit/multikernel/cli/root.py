@@ -118,7 +118,7 @@ def _nothing() -> None:
     """A callback, so that typer makes a group even of one command."""
 
 
-def _show_version(wanted: bool) -> None:
+def _version(wanted: bool) -> None:
     if not wanted:
         return
     output.emit(f"mkit {version(DISTRIBUTION)} (plugin API {API_VERSION}, Python {platform.python_version()})")
@@ -135,7 +135,7 @@ def root(
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more; up to -vvv.")] = 0,
     color: Annotated[bool, typer.Option("--color/--no-color", help="Colour on a terminal.")] = True,
     show_version: Annotated[
-        bool, typer.Option("--version", help="Versions of the kit and its plugins.", callback=_show_version, is_eager=True)
+        bool, typer.Option("--version", help="Versions of the kit and its plugins.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     """Assemble a multikernel from plugins for a board, and boot it: simulated, on real cores, on bare metal."""
