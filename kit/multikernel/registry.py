@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import importlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -127,26 +129,32 @@ class Catalogue(Generic[S]):
             text += f" (did you mean {', '.join(near)}?)"
         text += f"; installed: {', '.join(self.names()) or 'none'}"
         if self._problems:
-            text += f"; {len(self._problems)} problems with plugins: mkit plugins doctor"
+            text += f"; problems with plugins: {len(self._problems)}, see mkit plugins doctor"
         raise UsageError(text, code="unknown-name")
 
-    def faults(self, spec: object, plugin: Plugin) -> Iterator[str]:
+    def faults(self, given: Sequence[object]) -> Iterator[str]:
         """What is wrong with what a hook gave."""
-        if not isinstance(spec, self._type):
-            yield f"gave {type(spec).__name__} {spec!r}, not {self._type.__name__}"
-            return
-        # Python checks no annotation, so neither is taken on trust.
-        name: object = spec.name
-        summary: object = spec.summary
-        what = f"{self._type.__name__}({name!r})"
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            yield f"{what}: name must be lower-case words joined by '-', '_' or '.'"
-        elif name in self._entries:
-            yield f"{what}: the name is taken by {self._entries[name][1].distribution}"
-        if not isinstance(summary, str) or not summary.strip():
-            yield f"{what}: summary must be one line of text"
-        if not callable(getattr(spec, "factory", callable)):
-            yield f"{what}: factory must be callable"
+        seen: list[str] = []
+        for spec in given:
+            if not isinstance(spec, self._type):
+                yield f"gave {type(spec).__name__} {spec!r}, not {self._type.__name__}"
+                continue
+            # Python checks no annotation, so neither is taken on trust.
+            name: object = spec.name
+            summary: object = spec.summary
+            what = f"{self._type.__name__}({name!r})"
+            if not isinstance(name, str) or not NAME.fullmatch(name):
+                yield f"{what}: name must be lower-case words joined by '-', '_' or '.'"
+            elif name in self._entries:
+                yield f"{what}: the name is taken by {self._entries[name][1].distribution}"
+            elif name in seen:
+                yield f"{what}: the name is given twice"
+            else:
+                seen.append(name)
+            if not isinstance(summary, str) or not summary.strip():
+                yield f"{what}: summary must be one line of text"
+            if not callable(getattr(spec, "factory", callable)):
+                yield f"{what}: factory must be callable"
 
     def add(self, spec: object, plugin: Plugin) -> None:
         """Take a spec that has no faults."""
@@ -161,7 +169,7 @@ class Shelf(Protocol):
 
     def __iter__(self) -> Iterator[Named]: ...
     def origin(self, name: str) -> Plugin: ...
-    def faults(self, spec: object, plugin: Plugin) -> Iterator[str]: ...
+    def faults(self, given: Sequence[object]) -> Iterator[str]: ...
     def add(self, spec: object, plugin: Plugin) -> None: ...
 
 
@@ -235,13 +243,27 @@ class Registry:
             return self._problem(plugin, f"lacks multikernel_api; say multikernel_api = {API_VERSION} in its __init__")
         if spoken != API_VERSION:
             return self._problem(plugin, f"speaks plugin API {spoken!r}; this kit speaks {API_VERSION}")
-        name = f"{plugin.distribution}:{plugin.name}"
         try:
-            self._manager.register(module, name)
+            self._manager.register(module, f"{plugin.distribution}:{plugin.name}")
         except (pluggy.PluginValidationError, ValueError) as error:
             return self._problem(plugin, f"does not register: {_tell(error)}")
-        faults: list[str] = []
+        specs, faults = self._hooks(module)
+        if not specs and not faults:
+            faults = ["registers nothing; mark its hooks with multikernel.hookspecs.hookimpl"]
+        for fault in faults:
+            self._problem(plugin, fault)
+        if faults:
+            self._manager.unregister(module)
+            return None
+        self.plugins.append(plugin)
+        for shelf, spec in specs:
+            shelf.add(spec, plugin)
+        return None
+
+    def _hooks(self, module: object) -> tuple[list[tuple[Shelf, object]], list[str]]:
+        """What the hooks of a registered plugin give, each with its shelf, and all that is wrong with it."""
         specs: list[tuple[Shelf, object]] = []
+        faults: list[str] = []
         for caller in self._manager.get_hookcallers(module) or []:
             shelf = self._shelves.get(caller.name)
             if shelf is None:
@@ -252,20 +274,10 @@ class Registry:
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is module:
                     given, fault = _collect(implementation.function)
-                    found = [f for spec in given for f in shelf.faults(spec, plugin)] + ([fault] if fault else [])
-                    faults += [f"hook {caller.name}: {f}" for f in found]
+                    found = [*shelf.faults(given), *([fault] if fault else [])]
+                    faults += [f"hook {caller.name}: {text}" for text in found]
                     specs += [(shelf, spec) for spec in given]
-        if not specs and not faults:
-            faults.append("registers nothing; mark its hooks with multikernel.hookspecs.hookimpl")
-        if faults:
-            self._manager.unregister(module)
-            for fault in faults:
-                self._problem(plugin, fault)
-            return None
-        self.plugins.append(plugin)
-        for shelf, spec in specs:
-            shelf.add(spec, plugin)
-        return None
+        return specs, faults
 
 
 def _collect(hook: Callable[[], object]) -> tuple[list[object], str]:
@@ -295,11 +307,11 @@ def _path(module: object) -> Path | None:
 
 
 def _tell(error: Exception) -> str:
-    """The error and the place it was raised, in one line."""
+    """The error in one line, with the innermost place in the plugin it came from."""
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    frame = error.__traceback__
-    while frame and frame.tb_next:
-        frame = frame.tb_next
-    if frame:
-        text += f" ({Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno})"
+    files = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    ours = (__file__, pluggy.__path__[0], importlib.__path__[0], "<")
+    for file, line in reversed(files):
+        if not file.startswith(ours):
+            return f"{text} ({Path(file).name}:{line})"
     return text
