@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import get_args, get_origin, get_type_hints
 
 from multikernel.errors import FileError
+from multikernel.pairs import node_hops, pair_name
 
 SCHEMA = "blueprint/1"
 
@@ -42,7 +43,8 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class CoreKind:
-    """`word` is bits; `endian` little or big; `mmu` full, mpu or none."""
+    """`word` is bits; `endian` little or big; `mmu` full, mpu or none.  `tlb_entries`, `store_buffer`
+    (stores) and `outstanding` (misses in flight) are -1 where the board does not know them."""
 
     name: str
     isa: str
@@ -52,13 +54,17 @@ class CoreKind:
     mmu: str
     driver: str
     costs: tuple[Cost, ...]
+    tlb_entries: int = -1
+    store_buffer: int = -1
+    outstanding: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class CoreEntry:
     """One row of the core table.  `node` and `island` are indices, -1 when the board names none;
     `package` the index of the outermost group, `cluster` of the innermost; `start` how it is started
-    (boot, sipi, psci, fork, ...); `fails` what the board says is broken about it, or empty."""
+    (boot, sipi, psci, fork, ...); `fails` what the board says is broken about it, or empty; `groups` the
+    ranks of the groups it is in (indices into `Interconnect.groups`), smallest first."""
 
     id: int
     kind: str
@@ -70,6 +76,7 @@ class CoreEntry:
     hardware_id: int
     start: str
     fails: str = ""
+    groups: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,63 @@ class Memory:
     base: int
     size: int
     node: int
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Cores of `space` see `size` bytes of `region` from `offset` at their address `base`."""
+
+    space: str
+    base: int
+    size: int
+    region: str
+    offset: int
+    cacheable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link between nodes `a` and `b`; -1 where a figure is not known.  MB are 10^6 bytes."""
+
+    a: int
+    b: int
+    kind: str
+    bandwidth_mbs: int
+    latency_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Island:
+    """Cores kept coherent over `regions` (core rows name their island by index).  `protocol` is bus,
+    probe-broadcast, probe-filter, directory, or empty when not known.  `line` is bytes."""
+
+    protocol: str
+    line: int
+    regions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """One-way latency of a message over a pair class, with its standard deviation, in picoseconds."""
+
+    pair_class: str
+    ps: int
+    sd_ps: int
+    status: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interconnect:
+    """What lies between the cores, as far as the board says.  `groups` are the levels of the groups in
+    rank order; `distances` the firmware's (node, node, distance)."""
+
+    groups: tuple[str, ...]
+    nodes: tuple[int, ...]
+    links: tuple[Link, ...]
+    distances: tuple[tuple[int, int, int], ...]
+    islands: tuple[Island, ...]
+    latencies: tuple[Latency, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +210,8 @@ class Blueprint:
     kinds: tuple[CoreKind, ...]
     cores: tuple[CoreEntry, ...]
     memory: tuple[Memory, ...]
+    views: tuple[View, ...]
+    interconnect: Interconnect
     pair_classes: tuple[PairClass, ...]
     channels: tuple[ChannelEntry, ...]
     trees: tuple[Tree, ...]
@@ -160,6 +226,19 @@ class Blueprint:
     def hash(self) -> str:
         """SHA-256 of the canonical text, in hex."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def pair_class(self, a: CoreEntry, b: CoreEntry) -> str:
+        """The class of the directed pair, `self` for a core and itself (named as in `pairs.py`)."""
+        if a.id == b.id:
+            return "self"
+        shared = next((rank for rank in a.groups if rank in b.groups), -1)
+        return pair_name(
+            shared_level=self.interconnect.groups[shared] if shared >= 0 else "",
+            hops=node_hops(self.interconnect.links, a.node).get(b.node) if shared < 0 else None,
+            distance=next((d for x, y, d in self.interconnect.distances if (x, y) == (a.node, b.node)), None),
+            same_island=a.island >= 0 and a.island == b.island,
+            kinds=(a.kind, b.kind),
+        )
 
     def bound(self, slot: str) -> Binding:
         """The binding of `slot`; KeyError names the slots there are."""

@@ -87,7 +87,10 @@ class ChannelMemory(Protocol):
 
 class Endpoint(Protocol):
     """One side of a channel, built by a transport inside the core that uses it.  Messages are at
-    most 56 bytes, arrive whole, in order and once.  Not to be shared between threads."""
+    most 56 bytes, arrive whole, in order and once.  Not to be shared between threads.  `ack_interval`:
+    `poll` acknowledges, and so makes room, with every so many messages it gave."""
+
+    ack_interval: int
 
     def try_send(self, payload: bytes) -> Awaitable[bool]:
         """Start sending; False when the window is full, and then nothing was sent.

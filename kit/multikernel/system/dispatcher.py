@@ -64,6 +64,16 @@ class Poller(Protocol):
         """How many watches are armed."""
 
 
+class Waiting(Protocol):
+    """How a dispatcher waits when no thread can run (`waitset.py`)."""
+
+    async def block(self) -> None:
+        """Returns when a thread may have become runnable."""
+
+    async def awake(self) -> None:
+        """A new activation has begun."""
+
+
 @dataclass(slots=True)
 class Context:
     """Registers: a suspended coroutine, what it is to be answered, and the operation that has to be
@@ -116,7 +126,7 @@ class PageFault:
 
 
 class UserDispatcher:
-    """See the module.  `wait` is the waitset's blocking step; `faults` handles page faults and `traps`
+    """See the module.  `waiting` is how it waits; `faults` handles page faults and `traps`
     processor exceptions (both run as threads and may wait); by default either ends the dispatcher."""
 
     def __init__(self, name: str, poller: Poller) -> None:
@@ -125,7 +135,7 @@ class UserDispatcher:
         self.disabled = True
         self.exited = False
         self.buffers: list[LocalBuffer] = []
-        self.wait: Callable[[], Awaitable[None]] | None = None
+        self.waiting: Waiting | None = None
         self.faults: Callable[[PageFault], Awaitable[bool]] | None = None
         self.traps: Callable[[int], Awaitable[bool]] | None = None
         self.failure: tuple[Thread, BaseException, str] | None = None
@@ -267,8 +277,10 @@ class UserDispatcher:
                 self._runnable.appendleft(interrupted.thread)
         elif entry is Upcall.PAGE_FAULT_DISABLED:
             raise RuntimeError(f"{self.name}: page fault in the thread scheduler: {argument}")
+        if self.waiting is not None:
+            await self.waiting.awake()
         while True:
-            if self.exited or not self._live or self.wait is None:
+            if self.exited or not self._live or self.waiting is None:
                 await Exit()
                 return
             self._deliver()
@@ -281,7 +293,7 @@ class UserDispatcher:
                 thread = self._runnable.popleft()
                 await Spend("thread_switch")
                 await Jump(thread)
-            await self.wait()
+            await self.waiting.block()
 
     def _handler(self, entry: Upcall, argument: object, thread: Thread) -> None:
         """Start the self-paging or exception thread; the interrupted one waits for its verdict."""

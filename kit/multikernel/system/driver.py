@@ -220,6 +220,10 @@ class CpuDriver:
             dcb.user.answer(None)
             self._preempt()
             return self._schedule()
+        if isinstance(trap, IdleCore) and self._queue:
+            dcb.user.answer(None)
+            self._preempt()
+            return self._schedule()
         if isinstance(trap, (Block, IdleCore)):
             return self._block(dcb, trap.until_ns)
         if isinstance(trap, RaiseTrap):
@@ -232,11 +236,14 @@ class CpuDriver:
         raise TypeError(f"no trap of this driver: {type(trap).__name__}")
 
     def _block(self, dcb: Dcb, until_ns: int | None) -> Action:
+        """Refused when something came since the dispatcher last looked.  The registers of an enabled
+        thread are kept; the scheduler's are not, as its next activation looks afresh."""
         dcb.user.answer(None)
         if dcb.pending:
             dcb.pending = False
             return self._resume()
-        dcb.user.save()
+        context = dcb.user.save()
+        dcb.enabled_area = None if dcb.user.disabled else context
         dcb.running = dcb.runnable = False
         dcb.wake_ns = until_ns
         self._running = None

@@ -6,8 +6,9 @@ dispatcher hands its watches to the local monitor, which polls them on its behal
 blocks; the monitor wakes it.  A watch handed over and found true by its owner needs no withdrawal: the
 monitor finds it true as well and drops it.
 
-The order of the four steps is what keeps a wake-up from being lost between poll and block: whatever
-becomes true after the second poll is found by the monitor when it arms the watch.
+Before the second poll the dispatcher puts its bell up (`channels.py`): whoever sends after that poll sees
+the bell and interrupts the core, whose monitor then looks at the watches it was handed.  So nothing is lost
+between poll and block, and as long as the dispatcher looks itself, nobody is interrupted.
 
 May not know: the driver, transports, what a watch means.
 """
@@ -21,6 +22,7 @@ from multikernel.system.operations import Block, Clock, Park, PollWait, Self
 
 if TYPE_CHECKING:
     from multikernel.interfaces import Watch
+    from multikernel.system.channels import Bell
     from multikernel.system.dispatcher import LocalBuffer, UserDispatcher
 
 POLL_NS = 3_000
@@ -28,26 +30,28 @@ POLL_NS = 3_000
 al., SOSP 2009, 5.2), is the bound that makes polling at most twice as dear as the better choice
 (Karlin et al., SOSP 1991)."""
 
-Register = Callable[[list["Watch"]], Awaitable[None]]
+Register = Callable[[list[tuple[int, "Watch"]]], Awaitable[None]]
+"""Hands watches to the local monitor, each with the physical address of its channel's memory."""
 
 
 class WaitSet:
-    """The waiting of one dispatcher.  `register` gives watches to the local monitor; the monitor's own
-    dispatcher puts the core to sleep instead (see `monitor/idle.py`)."""
+    """The waiting of one dispatcher.  `register` gives watches to the local monitor."""
 
-    def __init__(self, dispatcher: UserDispatcher, register: Register, poll_ns: int = POLL_NS) -> None:
+    def __init__(self, dispatcher: UserDispatcher, bell: Bell, register: Register, poll_ns: int = POLL_NS) -> None:
         self._dispatcher = dispatcher
+        self._bell = bell
         self._register = register
         self._poll_ns = poll_ns
-        self._watches: dict[int, Watch] = {}
+        self._watches: dict[int, tuple[int, Watch]] = {}
         self._registered: dict[int, None] = {}
-        dispatcher.wait = self.block
+        self._up = False
+        dispatcher.waiting = self
 
-    async def line(self, watch: Watch) -> None:
-        """Stop this thread until `watch` is true."""
+    async def line(self, channel: int, watch: Watch) -> None:
+        """Stop this thread until `watch`, a line of the channel memory at `channel`, is true."""
         dispatcher = self._dispatcher
         key = dispatcher.watch_for(await Self(), watch)
-        self._watches[key] = watch
+        self._watches[key] = (channel, watch)
         while dispatcher.alone() and key in dispatcher.watches_armed():
             until = await Clock() + self._poll_ns
             timer = dispatcher.next_timer()
@@ -75,9 +79,20 @@ class WaitSet:
             if fresh:
                 await self._register([self._watches[key] for key in fresh])
                 self._registered.update(dict.fromkeys(fresh))
+            self._up = True
+            await self._bell.up()
             if await self._poll(0):
+                await self.awake()
                 return
         await Block(dispatcher.next_timer())
+        await self.awake()
+
+    async def awake(self) -> None:
+        """The dispatcher looks again: the scheduler calls this at the beginning of each activation, as
+        one that blocked is not returned to."""
+        if self._up:
+            self._up = False
+            await self._bell.down()
 
     async def _poll(self, ns: int) -> bool:
         dispatcher = self._dispatcher

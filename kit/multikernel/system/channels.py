@@ -1,0 +1,125 @@
+"""Channels: an endpoint of some transport, and the bell that wakes a receiver who does not look.
+
+    Bell        own line: `up()` before giving up the core, `down()` after
+    PeerBell    the other side's line: `ring()` after something was made visible
+    Channel     try_send, send, send_batch, recv over an endpoint; what programs hold
+
+Poll, set the bell, poll again, sleep; and on the other side: store, fence, read the bell.  With the two
+fences one of the two sees the other (Dekker's argument), so no wake-up is lost between poll and sleep.
+The fence is paid once a batch.  A receiver rings when it has acknowledged, as the sender may wait for room.
+
+May not know: the transport, the monitor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from multikernel.errors import Busy
+from multikernel.interfaces import LINE, Endpoint, Lines
+
+if TYPE_CHECKING:
+    from multikernel.interfaces import Watch
+
+_UP = (1).to_bytes(8, "little").ljust(LINE, b"\0")
+_DOWN = bytes(LINE)
+
+Interrupt = Callable[[], Awaitable[object]]
+"""Interrupts the peer's core: an invocation of a Notify capability."""
+
+
+class Bell:
+    """The owner's side of a bell line.  `shared` is whether every reader is in the same coherence island;
+    if not, the line is written back after each store."""
+
+    def __init__(self, lines: Lines, shared: bool) -> None:
+        self._lines = lines
+        self._shared = shared
+
+    async def up(self) -> None:
+        """From here on whoever sends to this dispatcher interrupts its core.  Look once more after this."""
+        await self._set(_UP)
+
+    async def down(self) -> None:
+        """This dispatcher looks again."""
+        await self._set(_DOWN)
+
+    async def _set(self, line: bytes) -> None:
+        await self._lines.store(0, line)
+        if not self._shared:
+            await self._lines.clean(0)
+        await self._lines.fence()
+
+
+class PeerBell:
+    """The other side's view of a bell line."""
+
+    def __init__(self, lines: Lines, shared: bool, interrupt: Interrupt) -> None:
+        self._lines = lines
+        self._shared = shared
+        self._interrupt = interrupt
+
+    async def ring(self) -> None:
+        """Everything stored before is seen by the peer: it looks, or its core is interrupted."""
+        await self._lines.fence()
+        if not self._shared:
+            await self._lines.invalidate(0)
+        if (await self._lines.load(0))[0]:
+            await self._interrupt()
+
+
+class Channel:
+    """One side of a channel in use.  `peer` is the other side's core.  `wait` stops the calling thread
+    until a watch is true; `bell` is None for a channel whose transport wakes its receiver itself."""
+
+    def __init__(
+        self, endpoint: Endpoint, peer: int, bell: PeerBell | None, wait: Callable[[Watch], Awaitable[None]]
+    ) -> None:
+        self.peer = peer
+        self._endpoint = endpoint
+        self._bell = bell
+        self._wait = wait
+        self._taken = 0
+
+    async def try_send(self, payload: bytes) -> None:
+        """Send at most 56 bytes.  Raises Busy, having sent nothing, when the window is full."""
+        if not await self._endpoint.try_send(payload):
+            raise Busy("the window is full")
+        await self._ring()
+
+    async def send(self, payload: bytes) -> None:
+        """Send, waiting for room: back-pressure."""
+        while not await self._endpoint.try_send(payload):
+            await self._ring()
+            await self._wait(self._endpoint.room())
+        await self._ring()
+
+    async def send_batch(self, payloads: Sequence[bytes]) -> None:
+        """Send all in order, with one fence and one look at the bell for as many as find room at once."""
+        for payload in payloads:
+            while not await self._endpoint.try_send(payload):
+                await self._ring()
+                await self._wait(self._endpoint.room())
+        await self._ring()
+
+    async def poll(self) -> bytes | None:
+        """The next message if it is there."""
+        payload = await self._endpoint.poll()
+        if payload is not None:
+            self._taken += 1
+            if self._taken % self._endpoint.ack_interval == 0:
+                await self._ring()
+        return payload
+
+    async def recv(self) -> bytes:
+        """The next message; waits for it."""
+        while True:
+            payload = await self.poll()
+            if payload is not None:
+                return payload
+            await self._wait(self._endpoint.watch())
+
+    async def _ring(self) -> None:
+        if self._bell is not None:
+            await self._bell.ring()

@@ -1,0 +1,92 @@
+"""What code of the kernel finds on its core: the blueprint, the layout, the code of the plugins.
+
+`Code` is what the blueprint's names stand for, the same on every core; `Environment` is one dispatcher's.
+Neither holds anything another core could change.
+
+May not know: registry, platforms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from multikernel.blueprint import Blueprint
+    from multikernel.events import Row
+    from multikernel.interfaces import ChannelMemory, Lines, Transport
+    from multikernel.system.dispatcher import UserDispatcher
+    from multikernel.system.driver import CpuDriverModel
+    from multikernel.system.layout import Layout
+    from multikernel.system.operations import Operation
+    from multikernel.system.protocol import ConsistencyProtocol
+    from multikernel.system.routes import Routes
+    from multikernel.system.runtime import Dispatcher
+
+KERNEL = 1
+"""CPtr of the Kernel capability in a monitor's capability space; 0 is no capability."""
+MONITOR = 2
+"""CPtr of the EndPoint of the local monitor, in every other dispatcher's."""
+RAM = 3
+"""CPtr of the RAM capability a dispatcher starts with (a monitor: its core's arena)."""
+CONSOLE = 4
+"""CPtr that authorises reports to the outside."""
+
+
+class ProgramMain(Protocol):
+    """A program: returns the rows of its result, none for a service."""
+
+    def __call__(self, dispatcher: Dispatcher) -> Coroutine[Operation[object], object, tuple[Row, ...]]: ...
+
+
+class MonitorMain(Protocol):
+    """A monitor: runs until its core is halted."""
+
+    def __call__(self, environment: Environment) -> Coroutine[Operation[object], object, None]: ...
+
+
+class MemoryMaker(Protocol):
+    """Gives a transport its side of a channel's memory (native ring halves where the platform has them)."""
+
+    def __call__(self, lines: Lines) -> ChannelMemory: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The factories behind the blueprint's names.  `protocols` by replicated object, `drivers` by core
+    kind, `metal` the C facets of everything bound."""
+
+    drivers: Mapping[str, CpuDriverModel]
+    monitor: MonitorMain
+    transports: Mapping[str, Transport]
+    protocols: Mapping[str, ConsistencyProtocol]
+    programs: Mapping[str, ProgramMain]
+    metal: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What one dispatcher knows of where it runs.  `boot_channel` is the physical address of the channel
+    to the boot core's monitor (0 on the boot core, and for all but monitors); `parameters` are the
+    program's own; `poll_ns` how long to poll before blocking."""
+
+    core: int
+    number: int
+    name: str
+    blueprint: Blueprint
+    layout: Layout
+    routes: Routes
+    code: Code
+    user: UserDispatcher
+    memory: MemoryMaker
+    poll_ns: int
+    boot_channel: int = 0
+    boot_slots: int = 0
+    argument: int = 0
+    parameters: tuple[tuple[str, str], ...] = ()
+
+    def parameter(self, name: str, otherwise: str) -> str:
+        """The value of the program's parameter `name`."""
+        return dict(self.parameters).get(name, otherwise)

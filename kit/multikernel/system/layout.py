@@ -1,0 +1,86 @@
+"""Where things lie in physical memory: each core's arena, its bells, the broadcast lines.
+
+Every core computes the same answers from the blueprint, so nothing has to be told.  A region holds first
+the channels fixed at assembly, then equal arenas for the cores whose home it is.  An arena holds:
+
+    bells       one line a dispatcher: its first word is 1 while the dispatcher does not look
+    broadcast   a ring with one writer, this core's monitor, and many readers
+    the rest    RAM for channels and page tables, then for the memory server
+
+May not know: who uses any of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from multikernel.errors import LocalMisuse
+from multikernel.interfaces import LINE
+
+if TYPE_CHECKING:
+    from multikernel.blueprint import Blueprint, Memory
+
+PAGE = 4096
+BELLS = 64
+"""Dispatchers of a core that can own a bell: one page of lines."""
+BROADCAST_SLOTS = 63
+"""Window of a core's broadcast ring: one page of lines with the page's last left free."""
+RESERVED = 2 * PAGE
+"""Bytes of an arena before its free memory."""
+MAXIMUM = 1 << 24
+"""Largest arena, bytes; what is left of a node's memory is for its memory server."""
+
+
+class Arena(NamedTuple):
+    """`size` bytes from physical address `base` that belong to one core."""
+
+    base: int
+    size: int
+
+
+class Layout:
+    """The layout of one blueprint; holds nothing but the blueprint's numbers."""
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        used: dict[str, int] = {memory.region: 0 for memory in blueprint.memory}
+        for channel in blueprint.channels:
+            end = channel.offset + 2 * (channel.slots + 1) * LINE
+            used[channel.region] = max(used[channel.region], end)
+        homes = {core.id: _home(blueprint, core.node, core.space) for core in blueprint.cores}
+        counts: dict[str, int] = {}
+        for core in blueprint.cores:
+            counts[homes[core.id].region] = counts.get(homes[core.id].region, 0) + 1
+        self._arenas: dict[int, Arena] = {}
+        placed: dict[str, int] = {}
+        for core in blueprint.cores:
+            home = homes[core.id]
+            start = -(-used[home.region] // PAGE) * PAGE
+            size = min((home.size - start) // counts[home.region] // PAGE * PAGE, MAXIMUM)
+            if size < 4 * PAGE:
+                raise LocalMisuse(f"region {home.region} of {home.size} bytes is too small for its cores")
+            index = placed.get(home.region, 0)
+            placed[home.region] = index + 1
+            self._arenas[core.id] = Arena(home.base + start + index * size, size)
+
+    def arena(self, core: int) -> Arena:
+        """The memory of `core`.  KeyError for a core not in the core table."""
+        return self._arenas[core]
+
+    def bell(self, core: int, dispatcher: int) -> int:
+        """Physical address of the bell line of a dispatcher (the monitor's number is 1)."""
+        if not 0 < dispatcher < BELLS:
+            raise LocalMisuse(f"core {core} has bells for {BELLS - 1} dispatchers, not for number {dispatcher}")
+        return self._arenas[core].base + dispatcher * LINE
+
+    def broadcast(self, core: int) -> int:
+        """Physical address of the broadcast ring written by the monitor of `core`."""
+        return self._arenas[core].base + PAGE
+
+
+def _home(blueprint: Blueprint, node: int, space: str) -> Memory:
+    """The region a core's arena lies in: its node's memory, else the largest."""
+    own = [memory for memory in blueprint.memory if node >= 0 and memory.node == node and memory.kind != "device"]
+    candidates = own or [memory for memory in blueprint.memory if memory.kind == "dram"]
+    if not candidates:
+        raise LocalMisuse(f"no memory for the cores of node {node} in space {space}")
+    return max(candidates, key=lambda memory: memory.size)
