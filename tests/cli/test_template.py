@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from cookiecutter.main import cookiecutter
-
 from multikernel.cli.root import run
 from multikernel.cli.template import template_folder
 
@@ -19,7 +18,9 @@ def files_under(folder: Path) -> dict[str, str]:
 def test_the_kit_and_cookiecutter_bake_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["plugins", "new", "transport", "fast-ring", "--no-input", "--folder", str(tmp_path / "a")]) == 0
     context = {"name": "fast-ring"}
-    cookiecutter(str(template_folder() / "transport"), no_input=True, extra_context=context, output_dir=str(tmp_path / "b"))
+    cookiecutter(
+        str(template_folder() / "transport"), no_input=True, extra_context=context, output_dir=str(tmp_path / "b")
+    )
     ours, theirs = files_under(tmp_path / "a"), files_under(tmp_path / "b")
     assert list(ours) == list(theirs)
     assert ours == theirs
@@ -55,7 +56,9 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
         ("transport", "Ring 2", "plugin-name: 'Ring 2' cannot name a plugin; use lower-case words joined by '-'"),
     ],
 )
-def test_a_wrong_word_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, name: str, message: str) -> None:
+def test_a_wrong_word_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, name: str, message: str
+) -> None:
     assert run(["plugins", "new", kind, name, "--no-input", "--folder", str(tmp_path)]) == 2
     assert capsys.readouterr().err == f"error: {message}\n"
 

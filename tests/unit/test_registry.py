@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from multikernel.errors import PluginError, UsageError
 from multikernel.registry import Registry
 
@@ -17,12 +16,15 @@ from multikernel.hookspecs import hookimpl
 from multikernel.spec import TransportSpec
 multikernel_api = 1
 """
-GOOD = HEAD + """
+GOOD = (
+    HEAD
+    + """
 @hookimpl
 def transports():
     yield TransportSpec("zz-good", "A good one.", factory=object)
     yield TransportSpec("aa-good", "Another.", factory=object)
 """
+)
 
 Install = Callable[[str, str], None]
 
@@ -69,7 +71,10 @@ BAD = {
         "x = 1\nimport no_such_module_anywhere\n",
         "does not import: ModuleNotFoundError: No module named 'no_such_module_anywhere' (bad.py:2)",
     ),
-    "raises on import, oddly": ("raise RuntimeError('two\\nlines')", "does not import: RuntimeError: two lines (bad.py:1)"),
+    "raises on import, oddly": (
+        "raise RuntimeError('two\\nlines')",
+        "does not import: RuntimeError: two lines (bad.py:1)",
+    ),
     "does not parse": ("def f(:\n", "does not import: SyntaxError: invalid syntax (bad.py, line 1)"),
     "lacks the API version": ("", "lacks multikernel_api; say multikernel_api = 1 in its __init__"),
     "speaks another API": (GOOD + "multikernel_api = 2", "speaks plugin API 2; this kit speaks 1"),
@@ -93,7 +98,8 @@ BAD = {
     ),
     "a field too many": (
         HEAD + "@hookimpl\ndef transports(): yield TransportSpec('x', 'y', factory=object, speed=1)",
-        "hook transports: raised TypeError: TransportSpec.__init__() got an unexpected keyword argument 'speed' (bad.py:6)",
+        "hook transports: raised TypeError: TransportSpec.__init__() got an unexpected keyword argument 'speed' "
+        "(bad.py:6)",
     ),
     "an empty summary": (
         HEAD + "@hookimpl\ndef transports(): yield TransportSpec('x', ' ', factory=object)",
@@ -141,12 +147,13 @@ def test_a_bad_plugin_is_named_and_takes_nothing_down(install: Install, case: st
 
 def test_every_fault_of_a_plugin_is_told_at_once(install: Install) -> None:
     install("bad", HEAD + "@hookimpl\ndef transports(): return [TransportSpec('X', '', factory=1), 5]")
-    assert problems_of(Registry.load(), "bad") == [
-        "bad 1.5: plugin 'bad' hook transports: TransportSpec('X'): name must be lower-case words joined by '-', '_' or '.'",
-        "bad 1.5: plugin 'bad' hook transports: TransportSpec('X'): summary must be one line of text",
-        "bad 1.5: plugin 'bad' hook transports: TransportSpec('X'): factory must be callable",
-        "bad 1.5: plugin 'bad' hook transports: gave int 5, not TransportSpec",
+    faults = [
+        "TransportSpec('X'): name must be lower-case words joined by '-', '_' or '.'",
+        "TransportSpec('X'): summary must be one line of text",
+        "TransportSpec('X'): factory must be callable",
+        "gave int 5, not TransportSpec",
     ]
+    assert problems_of(Registry.load(), "bad") == [f"bad 1.5: plugin 'bad' hook transports: {f}" for f in faults]
 
 
 def test_of_two_that_claim_a_name_the_first_distribution_keeps_it(install: Install) -> None:
@@ -163,7 +170,9 @@ def test_of_two_that_claim_a_name_the_first_distribution_keeps_it(install: Insta
 
 def test_no_plugin_takes_a_name_from_the_kit(install: Install) -> None:
     own = Registry.load()
-    kit = next(spec.name for spec in own.transports if own.transports.origin(spec.name).distribution == "multikernel-kit")
+    kit = next(
+        spec.name for spec in own.transports if own.transports.origin(spec.name).distribution == "multikernel-kit"
+    )
     install("aaa", GOOD.replace("zz-good", kit))
     registry = Registry.load()
     assert registry.transports.origin(kit).distribution == "multikernel-kit"

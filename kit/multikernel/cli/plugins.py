@@ -22,7 +22,6 @@ from multikernel.cli import output
 from multikernel.cli.root import COMMANDS
 from multikernel.errors import PluginError, UsageError
 from multikernel.registry import Named, Plugin, Registry
-from multikernel.spec import PlatformSpec
 
 app = typer.Typer(no_args_is_help=True, help="List plugins, check them, start a new one.")
 
@@ -83,14 +82,15 @@ def doctor(json: Json = False) -> None:
     own = [stub.name for stub in COMMANDS]
     for command in registry.commands:
         if command.name in own:
-            who = registry.commands.origin(command.name).distribution
-            problems.append(PluginError(f"{who}: command {command.name!r} is the kit's own", distribution=who))
+            origin = registry.commands.origin(command.name)
+            problems.append(_problem(origin, f"command {command.name!r} is the kit's own"))
     findings: dict[str, Sequence[str]] = {}
     for platform in registry.platforms:
         try:
             findings[platform.name] = list(platform.factory().doctor())
         except Exception as error:  # the plugin boundary: a platform that cannot even look is broken
-            problems.append(_broken(platform, registry.platforms.origin(platform.name), error))
+            text = f"platform {platform.name!r} cannot look: {type(error).__name__}: {error}"
+            problems.append(_problem(registry.platforms.origin(platform.name), text))
     if json:
         listed = [{"distribution": problem.distribution, "problem": str(problem)} for problem in problems]
         output.emit_json({"problems": listed, "platforms": findings, "plugins": len(registry.plugins)})
@@ -152,6 +152,6 @@ def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _broken(spec: PlatformSpec, plugin: Plugin, error: Exception) -> PluginError:
-    text = f"platform {spec.name!r} cannot look: {type(error).__name__}: {error}"
-    return PluginError(f"{plugin.distribution} {plugin.version}: {text}", distribution=plugin.distribution)
+def _problem(plugin: Plugin, text: str) -> PluginError:
+    who = f"{plugin.distribution} {plugin.version}"
+    return PluginError(f"{who}: {text}", distribution=plugin.distribution)
