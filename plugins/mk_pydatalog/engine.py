@@ -18,6 +18,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 
 from multikernel.errors import BudgetExceeded
 from multikernel.knowledge.facts import Row, Value
@@ -26,6 +27,8 @@ from multikernel.knowledge.ir import Aggregate, Arithmetic, Atom, Compare, Expre
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # invalid escapes in its sources, reported by Python 3.12 and later
     from pyDatalog import Logic, pyEngine
+
+_store, _withdraw = pyEngine.assert_, pyEngine.retract
 
 _QUERY = "k?query"
 
@@ -48,9 +51,9 @@ class _Fold:
             row = tuple(term.id for term in fact.terms)
             groups.setdefault(row[: self._keys], []).append(row)
         for rows in groups.values():
-            last = rows[0]
-            parent.fact(pyEngine.Literal(parent.literal.pred.name, [
-                *map(pyEngine.Const, last), pyEngine.Const(self._fold(rows))]))  # fmt: skip
+            answer = [pyEngine.Const(value) for value in (*rows[0], self._fold(rows))]
+            if parent.literal.match(answer) is not None:  # the caller may have asked for one result
+                parent.fact(pyEngine.Literal(parent.literal.pred.name, answer))
 
     def _fold(self, rows: list[Row]) -> Value:
         """The aggregate over the rows of one group; they are distinct."""
@@ -62,7 +65,7 @@ class _Fold:
                 return sum(number for row in rows if isinstance(number := row[value], int))
             case function:
                 for index, descending in reversed(self._order):
-                    rows.sort(key=lambda row, index=index: row[index], reverse=descending)
+                    rows.sort(key=itemgetter(index), reverse=descending)
                 return rows[0 if function == "min" else -1][value]
 
 
@@ -100,21 +103,21 @@ class Engine:
     def assert_facts(self, facts: Sequence[tuple[str, Row]]) -> None:
         with self._current():
             for name, values in facts:
-                pyEngine.assert_(_fact(name, values))
+                _store(_fact(name, values))
 
     def retract_facts(self, facts: Sequence[tuple[str, Row]]) -> None:
         with self._current():
             for name, values in facts:
-                pyEngine.retract(_fact(name, values))
+                _withdraw(_fact(name, values))
 
     def replace_rules(self, rules: Sequence[Rule]) -> None:
         with self._current():
             for clause in self._clauses:
-                pyEngine.retract(clause)
+                _withdraw(clause)
                 clause.head.pred.recursive = False
             self._clauses = [clause for rule in rules for clause in self._rule(rule)]
             for clause in self._clauses:
-                pyEngine.assert_(clause)
+                _store(clause)
 
     def _rule(self, rule: Rule) -> Iterator[pyEngine.Clause]:
         body = [_literal(literal) for literal in rule.body]
@@ -136,11 +139,11 @@ class Engine:
         with self._current():
             columns = [pyEngine.Const(0), *map(_term, variables)]
             goal = pyEngine.Literal(_QUERY, columns)
-            clause = pyEngine.assert_(pyEngine.Clause(goal, [_literal(literal) for literal in body]))
+            clause = _store(pyEngine.Clause(goal, [_literal(literal) for literal in body]))
             try:
                 return self._drive(pyEngine.Literal(_QUERY, columns), max_steps)
             finally:
-                pyEngine.retract(clause)
+                _withdraw(clause)
 
     def _drive(self, goal: pyEngine.Literal, max_steps: int) -> list[Row]:
         """`Literal.ask` of the engine, with a bound on its trampoline."""
@@ -149,11 +152,11 @@ class Engine:
         logic.Tasks, logic.Recursive_Tasks, logic.Subgoals = pyEngine.TaskList(), pyEngine.TaskDeque(), {}
         logic.Goal, logic.Recursive, logic.gc_uncollected = root, False, False
         try:
-            step: tuple[object, tuple[object, ...]] | None = (pyEngine.SEARCH, (root,))
+            task, arguments = pyEngine.SEARCH, (root,)
             for _ in range(max_steps):
-                if step is None or step[0] is None:
+                task, arguments = task(*arguments)
+                if task is None:
                     break
-                step = step[0](*step[1])
             else:
                 raise BudgetExceeded(f"no answer after {max_steps} steps of pyDatalog")
             facts = root.facts

@@ -53,11 +53,10 @@ def check_program(rules: Sequence[Rule], schema: Mapping[str, Predicate]) -> Pro
     ordered = [check.rule(rule) for rule in rules]
     check.dependencies(ordered)
     check.finish()
-    predicates = {name: columns for name, columns in check.columns.items()}
     return Program(
         tuple(ordered),
-        tuple((name, len(columns)) for name, columns in sorted(predicates.items())),
-        tuple(sorted(predicates.items())),
+        tuple((name, len(columns)) for name, columns in sorted(check.columns.items())),
+        tuple(sorted(check.columns.items())),
     )
 
 
@@ -209,8 +208,8 @@ class _Check:
             seen[variable] = seen.get(variable, 0) + 1
         for variable, count in seen.items():
             if count == 1 and not variable.name.startswith("_"):
-                self.note(rule.where, "used-once", f"{variable} occurs once", near(variable.name, (
-                    v.name for v in seen if v != variable and v.name != "=")), fix="write _ if that is meant")  # fmt: skip
+                others = near(variable.name, (v.name for v in seen if v != variable and v.name[0].isupper()))
+                self.note(rule.where, "used-once", f"{variable} occurs once", others, "write _ if that is meant")
 
     def _recursion(self, rule: Rule, recursive: Sequence[Atom]) -> None:
         first = next((lit for lit in rule.body if isinstance(lit, Atom)), None)

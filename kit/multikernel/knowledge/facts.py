@@ -140,8 +140,9 @@ class FactStore:
         if declared is None:
             raise _refused("unknown-predicate", f"no predicate {name!r} is declared", near(name, self._schema))
         if len(values) != len(declared.columns):
-            raise _refused("arity", f"{show_atom(name, values)} has {len(values)} columns, {declared} has "
-                           f"{declared.arity}")
+            raise _refused(
+                "arity", f"{show_atom(name, values)} has {len(values)} columns, {declared} has {declared.arity}"
+            )
         for value, (column, kind) in zip(values, declared.columns, strict=True):
             if type(value) is not (int if kind == "int" else str):
                 raise _refused(

@@ -94,7 +94,7 @@ class _Reader:
             self._at(error.lineno or 1, error.offset or 1, "syntax", error.msg)
             return []
         except (ValueError, RecursionError, MemoryError) as error:
-            self._at(1, 1, "syntax", f"not readable as rules: {error or type(error).__name__}")
+            self._at(1, 1, "syntax", f"not readable as rules: {str(error) or type(error).__name__}")
             return []
         expressions = []
         for node in body:
@@ -143,7 +143,7 @@ class _Reader:
                 self._refuse(node, "bare-fact", "a fact is written with +", fix=f"write + {text}")
             case ast.Tuple() | ast.BoolOp():
                 self._refuse_conjunction(node)
-        self._refuse(node, "not-a-rule", f"{_word(node)} is not a rule", fix="write head <= body, or + fact")
+        return self._refuse(node, "not-a-rule", f"{_word(node)} is not a rule", fix="write head <= body, or + fact")
 
     def _head(self, node: ast.expr) -> tuple[Atom, Aggregate | None]:
         match node:
@@ -156,7 +156,7 @@ class _Reader:
             case ast.Compare(left=ast.Subscript() as left, ops=[ast.Eq()], comparators=[value]):
                 atom = self._atom(left)
                 return Atom(atom.predicate, (*atom.terms, self._term(value)), atom.where), None
-        self._refuse(node, "head", f"a head is p(X, ...) or (f[X, ...] == ...), not {_word(node)}")
+        return self._refuse(node, "head", f"a head is p(X, ...) or (f[X, ...] == ...), not {_word(node)}")
 
     def _body(self, node: ast.expr) -> tuple[Literal, ...]:
         parts: list[ast.expr] = []
@@ -191,7 +191,7 @@ class _Reader:
                 self._refuse_conjunction(node)
             case ast.BinOp(op=ast.BitOr()):
                 self._refuse(node, "disjunction", "there is no |", fix="write one rule for each alternative")
-        self._refuse(node, "condition", f"{_word(node)} is not a condition", fix="write p(X), ~p(X) or (X < Y)")
+        return self._refuse(node, "condition", f"{_word(node)} is not a condition", fix="write p(X), ~p(X) or (X < Y)")
 
     def _comparison(self, node: ast.expr, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> Literal:
         symbol = _COMPARISONS.get(type(operator))
@@ -275,7 +275,7 @@ class _Reader:
             case ast.BinOp(op=ast.FloorDiv() | ast.Div() | ast.Mod() | ast.Pow()):
                 self._refuse(node, "operator", "no division, remainder or power: backends round differently",
                              fix="multiply the other side instead")  # fmt: skip
-        self._refuse(node, "term", f"{_word(node)} is not a term", fix="use a variable, an integer or a string")
+        return self._refuse(node, "term", f"{_word(node)} is not a term", fix="use a variable, an integer or a string")
 
     # Mistakes
 

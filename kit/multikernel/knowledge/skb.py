@@ -2,8 +2,8 @@
 
     declare(*predicates)   assert_fact(name, values, source)   retract(name, values)
     add_rules(text, file)  snapshot()
-    query(goal, budget)    ask(query, budget)   ask_one(goal) 
-    explain(goal)          why_not(goal)
+    query(goal, budget)    solve(body)          the same for text and for ir
+    explain(name, values)  why_not(name, values)
 
 Invariants: nothing is added when a check fails; the backend sees changes only as deltas, at the next
 query; equal facts and rules give equal answers in equal order, whatever the order they came in.
@@ -15,13 +15,14 @@ May not know: any backend.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from multikernel.errors import Diagnostic, KnowledgeError
 from multikernel.knowledge.backend import SkbBackend
 from multikernel.knowledge.check import check_condition, check_program
-from multikernel.knowledge.facts import Fact, FactStore, Predicate, Row, Snapshot, Source
+from multikernel.knowledge.explain import Derivation, Failure, explain, why_not
+from multikernel.knowledge.facts import Fact, FactStore, Predicate, Row, Snapshot, Source, Value
 from multikernel.knowledge.ir import Literal, Program, Query, Rule
 from multikernel.knowledge.rules import parse_condition, parse_rules
 
@@ -51,7 +52,7 @@ class Skb:
         self._program: Program | None = None
         self._added: dict[Fact, None] = {}
         self._removed: dict[Fact, None] = {}
-        self._answers: dict[tuple[str, str], Answers] = {}
+        self._answers: dict[str, Answers] = {}
 
     def declare(self, *predicates: Predicate) -> None:
         """Make predicates known.  Raises KnowledgeError if one is known with other columns."""
@@ -92,7 +93,7 @@ class Skb:
         with self._lock:
             rules = tuple(rule for rule in parsed if rule.body)
             mistakes = [
-                Diagnostic(*rule.head.where, "derived-fact", f"{rule.name} is declared for facts; a rule cannot derive it")
+                Diagnostic(*rule.head.where, "derived-fact", f"{rule.name} is for facts; a rule cannot derive it")
                 for rule in rules
                 if rule.name in self._facts.schema
             ]
@@ -111,7 +112,8 @@ class Skb:
         declared = self._facts.schema.get(rule.name)
         where = rule.head.where
         if declared is None:
-            raise KnowledgeError("", (Diagnostic(*where, "unknown-predicate", f"no predicate {rule.name!r} is declared"),))
+            message = f"no predicate {rule.name!r} is declared"
+            raise KnowledgeError("", (Diagnostic(*where, "unknown-predicate", message),))
         types = tuple("int" if isinstance(value, int) else "str" for value in values)
         if types != declared.types:
             raise KnowledgeError("", (Diagnostic(*where, "fact-type", f"{rule.head} does not fit {declared}"),))
@@ -120,6 +122,11 @@ class Skb:
         """All facts now, immutable."""
         with self._lock:
             return self._facts.snapshot()
+
+    @property
+    def schema(self) -> Mapping[str, Predicate]:
+        """The declared predicates."""
+        return self._facts.schema
 
     @property
     def version(self) -> int:
@@ -147,11 +154,10 @@ class Skb:
         """Every answer to a goal in the rule language.  Raises KnowledgeError for a goal that cannot be
         asked, BudgetExceeded when `budget` steps do not suffice."""
         with self._lock:
-            key = (goal, "")
-            known = self._answers.get(key)
+            known = self._answers.get(goal)
             if known is None:
                 known = self.solve(parse_condition(goal, "<goal>"), goal, budget)
-                self._answers[key] = known
+                self._answers[goal] = known
             return known
 
     def solve(self, body: Sequence[Literal], text: str = "", budget: int = BUDGET) -> Answers:
@@ -166,6 +172,16 @@ class Skb:
             self._added.clear()
             self._removed.clear()
         return tuple(self._backend.query(query, budget))
+
+    def explain(self, name: str, *values: Value) -> Derivation | None:
+        """One proof of the atom, with the sources of its facts; None if it does not hold."""
+        with self._lock:
+            return explain(self, name, values)
+
+    def why_not(self, name: str, *values: Value) -> tuple[Failure, ...]:
+        """For each rule that could give the atom, the first condition that fails; empty if it holds."""
+        with self._lock:
+            return why_not(self, name, values)
 
     def close(self) -> None:
         """Give the backend back.  Nothing may be called after."""

@@ -1,0 +1,258 @@
+"""Why an atom holds, and why one does not: from the parsed rules and `query` alone.
+
+    explain(skb, atom)   -> Derivation | None     one proof, down to facts and their sources
+    why_not(skb, atom)   -> tuple[Failure, ...]   for each rule of the atom: what held, what failed
+
+Both are deterministic: of several proofs the one whose variables sort first; of several partial ones
+the one that gets furthest.
+
+May not know: backends, boards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from multikernel.knowledge.facts import Fact, Key, Row, Value, show_atom
+from multikernel.knowledge.ir import (
+    Arithmetic,
+    Atom,
+    Compare,
+    Expression,
+    Literal,
+    Not,
+    Rule,
+    Term,
+    Var,
+    Where,
+    variables,
+)
+
+if TYPE_CHECKING:
+    from multikernel.knowledge.skb import Skb
+
+Bindings: TypeAlias = Mapping[Var, Value]
+
+_NOWHERE = Where("<explain>", 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """Why `atom` holds: a fact, or a rule whose premises hold.  `conditions` are the comparisons and
+    negations that held besides; `rows` how many rows an aggregate chose from (0: none)."""
+
+    atom: str
+    fact: Fact | None
+    rule: Rule | None
+    premises: tuple[Derivation, ...] = ()
+    conditions: tuple[str, ...] = ()
+    rows: int = 0
+
+    def facts(self) -> Iterator[Fact]:
+        """Every fact it rests on, in order, each once."""
+        yield from dict.fromkeys(self._facts())
+
+    def rules(self) -> Iterator[Rule]:
+        """Every rule it uses, outermost first, each once."""
+        yield from dict.fromkeys(self._rules())
+
+    def _facts(self) -> Iterator[Fact]:
+        if self.fact is not None:
+            yield self.fact
+        for premise in self.premises:
+            yield from premise._facts()
+
+    def _rules(self) -> Iterator[Rule]:
+        if self.rule is not None:
+            yield self.rule
+        for premise in self.premises:
+            yield from premise._rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one rule does not give the atom: `failed` is the first condition that cannot be met after
+    `held` (facts) were.  `instead` are facts about the same thing that say otherwise.  `rule` is None
+    when no rule and no fact is about such an atom."""
+
+    atom: str
+    rule: Rule | None
+    failed: str
+    held: tuple[Fact, ...] = ()
+    instead: tuple[Fact, ...] = ()
+    inner: tuple[Failure, ...] = ()
+
+    def facts(self) -> Iterator[Fact]:
+        """Every fact it names, each once."""
+        yield from dict.fromkeys(self._facts())
+
+    def _facts(self) -> Iterator[Fact]:
+        yield from self.held
+        yield from self.instead
+        for failure in self.inner:
+            yield from failure._facts()
+
+
+def explain(skb: Skb, name: str, values: Row) -> Derivation | None:
+    """One proof of the atom, or None."""
+    return _Prover(skb).prove((name, values), frozenset())
+
+
+def why_not(skb: Skb, name: str, values: Row, depth: int = 3) -> tuple[Failure, ...]:
+    """Why the atom does not hold, followed `depth` rules down; empty if it does hold."""
+    if _holds(skb, name, values):
+        return ()
+    atom = show_atom(name, values)
+    failures = []
+    for rule in skb.program.rules:
+        if rule.name == name and (start := _unify(rule, values)) is not None:
+            failures.append(_failure(skb, atom, rule, values, start, depth))
+    if not failures:
+        return (Failure(atom, None, atom, instead=_about(skb, name, values)),)
+    return tuple(failures)
+
+
+class _Prover:
+    def __init__(self, skb: Skb) -> None:
+        self._skb = skb
+        self._proved: dict[Key, Derivation] = {}
+
+    def prove(self, key: Key, above: frozenset[Key]) -> Derivation | None:
+        """A proof that does not rest on any of `above`."""
+        name, values = key
+        fact = self._skb.fact(name, values)
+        if fact is not None:
+            return Derivation(str(fact), fact, None)
+        if key in self._proved:
+            return self._proved[key]
+        if key in above or not _holds(self._skb, name, values):
+            return None
+        for rule in self._skb.program.rules:
+            if rule.name == name and (proof := self._by_rule(rule, key, above | {key})) is not None:
+                self._proved[key] = proof
+                return proof
+        return None
+
+    def _by_rule(self, rule: Rule, key: Key, above: frozenset[Key]) -> Derivation | None:
+        name, values = key
+        start = _unify(rule, values)
+        if start is None:
+            return None
+        solutions = _solutions(self._skb, rule.body, start)
+        rows = 0
+        if rule.aggregate is not None:
+            rows = len(solutions)
+            order = rule.aggregate.order
+            solutions = [s for s in solutions if not order or s[rule.aggregate.value] == values[-1]]
+        for solution in solutions:
+            premises: list[Derivation] = []
+            for literal in rule.body:
+                if not isinstance(literal, Atom):
+                    continue
+                proof = self.prove((literal.predicate, _ground(literal, solution)), above)
+                if proof is None:
+                    break
+                premises.append(proof)
+            else:
+                others = tuple(_show(lit, solution) for lit in rule.body if not isinstance(lit, Atom))
+                return Derivation(show_atom(name, values), None, rule, tuple(premises), others, rows)
+        return None
+
+
+def _failure(skb: Skb, atom: str, rule: Rule, values: Row, start: Bindings, depth: int) -> Failure:
+    """The longest prefix of the body that can be met, and what comes after it."""
+    best: list[dict[Var, Value]] = [dict(start)]
+    met = 0
+    while met < len(rule.body):
+        found = _solutions(skb, rule.body[: met + 1], start)
+        if not found:
+            break
+        best = found
+        met += 1
+    bindings = best[0]
+    held = tuple(
+        fact for lit in rule.body[:met] if isinstance(lit, Atom)
+        if (fact := skb.fact(lit.predicate, _ground(lit, bindings))) is not None
+    )  # fmt: skip
+    if met == len(rule.body):
+        assert rule.aggregate is not None
+        return Failure(atom, rule, f"another is {rule.aggregate.function} of {len(best)}", held)
+    literal = rule.body[met]
+    instead: tuple[Fact, ...] = ()
+    inner: tuple[Failure, ...] = ()
+    if isinstance(literal, Atom):
+        terms = [_value(term, bindings) for term in literal.terms]
+        instead = _about(skb, literal.predicate, terms)
+        ground = [term for term in terms if term is not None]
+        if depth > 1 and len(ground) == len(terms) and literal.predicate in {r.name for r in skb.program.rules}:
+            inner = why_not(skb, literal.predicate, tuple(ground), depth - 1)
+    return Failure(atom, rule, _show(literal, bindings), held, instead, inner)
+
+
+def _about(skb: Skb, name: str, terms: Sequence[Value | None]) -> tuple[Fact, ...]:
+    """Facts of the predicate that agree with the first term, at most three."""
+    if not terms or terms[0] is None or name not in skb.schema:
+        return ()
+    rows = skb.solve((Atom(name, (terms[0], *(Var(f"V{i}") for i in range(1, len(terms)))), _NOWHERE),)).rows
+    facts = [skb.fact(name, (terms[0], *row)) for row in rows[:3]]
+    return tuple(fact for fact in facts if fact is not None)
+
+
+def _holds(skb: Skb, name: str, values: Row) -> bool:
+    return bool(skb.solve((Atom(name, values, _NOWHERE),)))
+
+
+def _solutions(skb: Skb, body: Sequence[Literal], start: Bindings) -> list[dict[Var, Value]]:
+    """Every way the body holds, sorted; anonymous variables get values too."""
+    named = {v: Var(f"V{i}") for i, v in enumerate(dict.fromkeys(v for lit in body for v in variables(lit)))}
+    answers = skb.solve([_rename(literal, start, named) for literal in body])
+    back = {alias.name: variable for variable, alias in named.items()}
+    return [
+        {**start, **{back[name]: value for name, value in zip(answers.variables, row, strict=True)}}
+        for row in answers.rows
+    ]
+
+
+def _rename(literal: Literal, start: Bindings, named: Mapping[Var, Var]) -> Literal:
+    def term(item: Term) -> Term:
+        return start.get(item, named[item]) if isinstance(item, Var) else item
+
+    def expression(item: Expression) -> Expression:
+        if isinstance(item, Arithmetic):
+            return Arithmetic(item.operator, expression(item.left), expression(item.right))
+        return term(item)
+
+    match literal:
+        case Atom():
+            return Atom(literal.predicate, tuple(map(term, literal.terms)), literal.where)
+        case Not(atom=atom):
+            return Not(Atom(atom.predicate, tuple(map(term, atom.terms)), atom.where))
+        case Compare():
+            return Compare(literal.operator, expression(literal.left), expression(literal.right), literal.where)
+
+
+def _unify(rule: Rule, values: Row) -> dict[Var, Value] | None:
+    """The bindings of the head's variables; the result of an aggregate stays out."""
+    terms = rule.head.terms[:-1] if rule.aggregate is not None else rule.head.terms
+    bindings: dict[Var, Value] = {}
+    if len(rule.head.terms) != len(values):
+        return None
+    for term, value in zip(terms, values, strict=False):
+        known = bindings.setdefault(term, value) if isinstance(term, Var) else term
+        if known != value:
+            return None
+    return bindings
+
+
+def _value(term: Term, bindings: Bindings) -> Value | None:
+    return bindings.get(term) if isinstance(term, Var) else term
+
+
+def _ground(atom: Atom, bindings: Bindings) -> Row:
+    return tuple(bindings[term] if isinstance(term, Var) else term for term in atom.terms)
+
+
+def _show(literal: Literal, bindings: Bindings) -> str:
+    return str(_rename(literal, bindings, {v: v for v in variables(literal)}))
