@@ -6,3 +6,8 @@
 
 May not know: plugins, the SKB, platforms.
 """
+
+from multikernel.board.loader import load_board
+from multikernel.board.model import Board
+
+__all__ = ["Board", "load_board"]

@@ -101,6 +101,10 @@ class Board(Section):
                 flat.extend((f"{slot}:{name}", plugin) for name, plugin in sorted(choice.items()))
         return tuple(flat)
 
+    def place(self, spot: Spot) -> None:
+        """Say where the values were written; for the loader."""
+        self._spot = spot
+
     def where(self, *path: str | int) -> str:
         """`file:line:column` of a value, e.g. where("coherence", 0); the nearest that was written when
         the value itself was not.  Empty for a board not read from a file."""

@@ -1,6 +1,7 @@
 """From the board file's sections to the resolved topology.
 
     resolve(board) -> Topology
+    address_spaces(board) -> AddressSpaces
 
 Invariants: the board has passed the reference checks.  May not know: YAML, plugins.
 """
@@ -49,7 +50,7 @@ def resolve(board: Board) -> Topology:
         nodes=nodes,
         islands=islands,
         regions=regions,
-        spaces=AddressSpaces(_spaces(board), {row.id: row.size for row in board.regions}),
+        spaces=address_spaces(board),
         links=_links(board),
         notifications=tuple(
             Notification(frozenset(row.src), frozenset(row.dst), row.via, row.device or "", row.slots or -1)
@@ -147,8 +148,9 @@ def _links(board: Board) -> tuple[Link, ...]:
     )
 
 
-def _spaces(board: Board) -> tuple[Space, ...]:
-    """The board's spaces; regions with a base of their own are mapped in `phys`."""
+def address_spaces(board: Board) -> AddressSpaces:
+    """The board's spaces; regions with a base of their own are mapped in `phys`.  Needs of the board only
+    that maps and overlays name what there is and lead in no circle."""
     own = tuple(Map(row.base, row.size, row.id, 0, True) for row in board.regions if row.base is not None)
     spaces = {
         name: Space(
@@ -160,11 +162,11 @@ def _spaces(board: Board) -> tuple[Space, ...]:
         for name, row in board.spaces.items()
     }
     root = spaces.pop(ROOT, Space(ROOT, 64, "", ()))
-    return (Space(ROOT, root.bits, root.overlay, own + root.maps), *spaces.values())
+    return AddressSpaces((Space(ROOT, root.bits, root.overlay, own + root.maps), *spaces.values()))
 
 
 def _regions(board: Board) -> tuple[Region, ...]:
-    spaces = AddressSpaces(_spaces(board), {row.id: row.size for row in board.regions})
+    spaces = address_spaces(board)
     node_of = {region: row.id for row in board.nodes for region in row.regions}
 
     def base(name: str) -> int:

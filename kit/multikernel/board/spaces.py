@@ -66,10 +66,8 @@ class Window:
 class AddressSpaces:
     """All spaces of a board.  Windows are made once for each space."""
 
-    def __init__(self, spaces: tuple[Space, ...], sizes: dict[str, int]) -> None:
-        """`sizes` are the bytes of each region; devices are ends too and take any offset."""
+    def __init__(self, spaces: tuple[Space, ...]) -> None:
         self._spaces = {space.name: space for space in spaces}
-        self._sizes = sizes
         self._windows: dict[str, tuple[Window, ...]] = {}
 
     @property

@@ -1,0 +1,141 @@
+"""Finding a board's text by path or name.
+
+    find_board(name_or_path, search, sources) -> Source
+    list_boards(search, sources) -> tuple[Listed, ...]
+
+A name with a `/` or a YAML suffix is a path, `-` is standard input; any other is looked for in the folders
+of `search`, then among the packaged boards, then in what plugins offer.
+
+Raises FileError: board-unknown (with the nearest names), file-missing, file-directory, file-permission,
+file-unreadable; SyntaxFault for text that is not UTF-8.
+May not know: YAML, models.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from multikernel.board.marks import Mark
+from multikernel.board.yamlread import MAX_BYTES, SyntaxFault
+from multikernel.errors import FileError
+from multikernel.spec import BoardDirSpec
+
+SUFFIXES = (".yaml", ".yml")
+SEARCH = (Path("boards"),)
+"""Folders looked through for a name before the packaged boards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A board's text.  `file` is its name in messages; `folder` what its `extends` are relative to, None for
+    text that lies in no folder."""
+
+    file: str
+    folder: Path | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A board that can be named; `origin` is the folder or plugin that has it."""
+
+    name: str
+    origin: str
+
+
+def packaged_folder() -> Path:
+    """The boards of the wheel, or of the checkout this module lies in."""
+    here = Path(__file__).resolve()
+    packaged = here.parents[1] / "boards"
+    return packaged if packaged.is_dir() else here.parents[3] / "boards"
+
+
+def list_boards(search: Sequence[Path] = SEARCH, sources: Iterable[BoardDirSpec] | None = None) -> tuple[Listed, ...]:
+    """Every board that has a name, in the order they are looked for; a later one of a known name is hidden."""
+    found: dict[str, Listed] = {}
+    for folder in (*search, packaged_folder()):
+        for name in _names(folder):
+            found.setdefault(name, Listed(name, _shown(folder)))
+    for source in _installed() if sources is None else sources:
+        for name in (*source.names, *(_names(source.path) if source.path else ())):
+            found.setdefault(name, Listed(name, f"plugin {source.name}"))
+    return tuple(found.values())
+
+
+def find_board(
+    name_or_path: str, search: Sequence[Path] = SEARCH, sources: Iterable[BoardDirSpec] | None = None
+) -> Source:
+    """The text of a board; see the module.  `sources` None means those of the installed plugins, which are
+    asked only when the name is found nowhere else."""
+    if name_or_path == "-":
+        return Source("<stdin>", None, _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"))
+    if "/" in name_or_path or name_or_path.endswith(SUFFIXES):
+        return read_board(Path(name_or_path))
+    for folder in (*search, packaged_folder()):
+        if (path := folder / f"{name_or_path}.yaml").exists():
+            return read_board(path)
+    plugins = tuple(_installed() if sources is None else sources)
+    for source in plugins:
+        if source.path and (path := source.path / f"{name_or_path}.yaml").exists():
+            return read_board(path)
+        text = source.generate(name_or_path) if source.generate else None
+        if text is not None:
+            return Source(f"<{name_or_path}>", None, text)
+    names = [board.name for board in list_boards(search, plugins)]
+    near = difflib.get_close_matches(name_or_path, names, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else f"boards: {', '.join(sorted(names))}"
+    raise FileError(f"no board {name_or_path!r}; {hint} (a path has a / or ends in .yaml)", code="board-unknown")
+
+
+def read_board(path: Path) -> Source:
+    """The text of one file."""
+    shown = _shown(path)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        folder, stem = path.parent, path.stem
+        near = difflib.get_close_matches(stem, _names(folder), n=3, cutoff=0.5)
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        raise FileError(f"{shown}:0:0: file-missing: no such file{hint}", code="file-missing") from None
+    except IsADirectoryError:
+        raise FileError(f"{shown}:0:0: file-directory: this is a folder; name a file", code="file-directory") from None
+    except PermissionError:
+        raise FileError(f"{shown}:0:0: file-permission: may not be read", code="file-permission") from None
+    except (OSError, ValueError) as error:
+        raise FileError(f"{shown}:0:0: file-unreadable: {error}", code="file-unreadable") from None
+    return Source(shown, path.parent, _decoded(content, shown))
+
+
+def _decoded(content: bytes, file: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        column = error.start - content.rfind(b"\n", 0, error.start)
+        raise SyntaxFault(Mark(file, line, column), "yaml-encoding", f"not UTF-8: {error.reason}") from None
+
+
+def _installed() -> Iterable[BoardDirSpec]:
+    from multikernel.registry import Registry
+
+    return Registry.load().board_dirs
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.stem for path in folder.glob("*.yaml"))
+    except OSError:
+        return []
+
+
+def _shown(path: Path) -> str:
+    """A path as a person in this folder would write it."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,68 @@
+"""Loading a board: text, positions, overlays, models, references; every mistake of a stage at once.
+
+    load_board(name_or_path, search, sources) -> Board
+
+Stages: files and syntax (the first mistake ends it), shape (pydantic), references.  A stage runs only when
+the one before found nothing.
+
+Raises BoardError (diagnostics with file:line:col, code, alternatives) and FileError.
+May not know: which boards there are, what a slot may be bound to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from multikernel.board.find import SEARCH, find_board
+from multikernel.board.model import Board
+from multikernel.board.overlay import load_document
+from multikernel.board.references import reference_faults
+from multikernel.board.shape import Fault, shape_faults
+from multikernel.board.yamlread import SyntaxFault
+from multikernel.errors import BoardError, Diagnostic
+from multikernel.spec import BoardDirSpec
+
+
+def load_board(
+    name_or_path: str, search: Sequence[Path] = SEARCH, sources: Iterable[BoardDirSpec] | None = None
+) -> Board:
+    """The board of a path, of a name under `search`, packaged, or offered by plugins (`sources`; None: the
+    installed ones).  `-` reads standard input."""
+    texts: dict[str, str] = {}
+    try:
+        source = find_board(name_or_path, search, sources)
+        texts[source.file] = source.text
+        merged = load_document(source, lambda name: find_board(name, search, sources), texts)
+    except SyntaxFault as fault:
+        raise _error([Fault(fault.mark, fault.code, fault.message)], texts) from None
+    try:
+        board = Board.model_validate(merged.data)
+    except ValidationError as error:
+        raise _error(shape_faults(error, merged.spot), texts) from None
+    faults = reference_faults(board, merged.spot)
+    if faults:
+        raise _error(faults, texts)
+    board.place(merged.spot)
+    return board
+
+
+def _error(faults: Sequence[Fault], texts: dict[str, str]) -> BoardError:
+    lines = {file: text.split("\n") for file, text in texts.items()}
+    diagnostics = tuple(
+        Diagnostic(
+            file=fault.mark.file,
+            line=fault.mark.line,
+            column=fault.mark.column,
+            code=fault.code,
+            message=fault.message,
+            alternatives=fault.alternatives,
+            fix=fault.fix,
+            source=lines[fault.mark.file][fault.mark.line - 1] if fault.mark.line and fault.mark.file in lines else "",
+        )
+        for fault in faults
+    )
+    count = "a mistake" if len(diagnostics) == 1 else f"{len(diagnostics)} mistakes"
+    return BoardError(f"{count} in the board", diagnostics=diagnostics)

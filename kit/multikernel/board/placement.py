@@ -1,0 +1,112 @@
+"""Where memory lies: overlapping regions and maps, maps that miss, spaces in a circle.
+
+    placement_faults(board, spot) -> Iterator[Fault]
+
+May not know: YAML, cores' other sections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from multikernel.board.marks import Spot
+from multikernel.board.model import Board
+from multikernel.board.resolve import address_spaces
+from multikernel.board.shape import Fault, Path, near
+from multikernel.board.spaces import ROOT
+
+
+def placement_faults(board: Board, spot: Spot) -> Iterator[Fault]:
+    """Every mistake of placement; what needs resolved spaces is looked at when the spaces hold together."""
+    faults = [*_targets(board, spot), *_circles(board, spot), *_overlaps(board, spot)]
+    yield from faults or _seen(board, spot)
+
+
+def _targets(board: Board, spot: Spot) -> Iterator[Fault]:
+    sizes = {row.id: row.size for row in board.regions}
+    spaces = {ROOT, *board.spaces}
+    targets = sorted({*sizes, *spaces, *(row.id for row in board.devices)})
+    for name, space in board.spaces.items():
+        if space.overlay is not None and space.overlay not in spaces:
+            mark = spot.find(("spaces", name, "overlay"))
+            yield Fault(mark, "unknown-space", f"no space {space.overlay!r}", near(space.overlay, spaces))
+        for index, entry in enumerate(space.maps):
+            path = ("spaces", name, "maps", index)
+            if entry.to not in targets:
+                message = f"no region, device or space {entry.to!r}"
+                yield Fault(spot.find((*path, "to")), "unknown-target", message, near(entry.to, targets))
+            if entry.at + entry.size > sizes.get(entry.to, entry.at + entry.size):
+                message = (
+                    f"the map reaches byte {entry.at + entry.size:#x} of {entry.to!r}, which has {sizes[entry.to]:#x}"
+                )
+                yield Fault(spot.find((*path, "size")), "map-outside", message)
+            if entry.base + entry.size > 1 << space.bits:
+                message = f"the map ends at {entry.base + entry.size:#x}, past the {space.bits} bits of {name!r}"
+                yield Fault(spot.find((*path, "base")), "map-outside", message)
+
+
+def _circles(board: Board, spot: Spot) -> Iterator[Fault]:
+    edges = {
+        name: [*([space.overlay] if space.overlay else []), *(m.to for m in space.maps if m.to in board.spaces)]
+        for name, space in board.spaces.items()
+    }
+    for start in edges:
+        seen: list[str] = []
+        frontier = list(edges[start])
+        while frontier:
+            name = frontier.pop()
+            if name == start:
+                message = f"space {start!r} leads back to itself"
+                yield Fault(spot.find_key(("spaces", start)), "space-cycle", message)
+                break
+            if name not in seen:
+                seen.append(name)
+                frontier.extend(edges.get(name, ()))
+
+
+Span: TypeAlias = tuple[int, int, str, Path]
+"""Base, size, what it is, where it is written."""
+
+
+def _overlaps(board: Board, spot: Spot) -> Iterator[Fault]:
+    own: list[Span] = [
+        (row.base, row.size, f"region {row.id!r}", ("regions", index, "base"))
+        for index, row in enumerate(board.regions)
+        if row.base is not None
+    ]
+    yield from _clashes(spot, "region-overlap", ROOT, own)
+    for name, space in board.spaces.items():
+        maps: list[Span] = [
+            (m.base, m.size, f"the map to {m.to!r}", ("spaces", name, "maps", index, "base"))
+            for index, m in enumerate(space.maps)
+        ]
+        yield from _clashes(spot, "map-overlap", name, maps + (own if name == ROOT else []))
+
+
+def _clashes(spot: Spot, code: str, space: str, spans: list[Span]) -> Iterator[Fault]:
+    """Each span that begins before one below it ends.  Sorted, so linear after the sort."""
+    top, holder = 0, ""
+    for base, size, what, path in sorted(spans):
+        if base < top:
+            message = f"{what} at {base:#x} lies over {holder}, which ends at {top:#x} of space {space!r}"
+            yield Fault(spot.find(path), code, message)
+        if base + size > top:
+            top, holder = base + size, what
+
+
+def _seen(board: Board, spot: Spot) -> Iterator[Fault]:
+    """Regions that no space reaches; islands over regions their cores cannot address."""
+    spaces = address_spaces(board)
+    for index, row in enumerate(board.regions):
+        if not any(spaces.sees(name, row.id) for name in spaces.names):
+            message = f"region {row.id!r} has no base and no space maps it"
+            yield Fault(spot.find(("regions", index)), "region-unplaced", message)
+    views = {core: row.space for row in board.cores for core in row.ids}
+    regions = {row.id for row in board.regions}
+    for index, island in enumerate(board.coherence):
+        names = sorted({views[core] for core in island.cores if views.get(core) in spaces.names})
+        for place, name in enumerate(island.regions or ()):
+            if name in regions and names and not any(spaces.sees(view, name) for view in names):
+                message = f"no core of the island can address region {name!r}"
+                yield Fault(spot.find(("coherence", index, "regions", place)), "island-unseen-region", message)
