@@ -50,41 +50,43 @@ class CompileExtensions(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if self.target_name != "wheel":
             return
-        sources = sorted(Path(self.root).glob("plugins/mk_*/_*.c"))
-        editable = version == "editable"
-        if editable:
-            for stale in Path(self.root).glob(f"plugins/mk_*/_*{SUFFIX}"):
-                stale.unlink()
-        compiler, reason = find_compiler()
-        if not compiler and sources:
-            self._fall_back(reason)
-        if not compiler or not sources:
-            return
         self.folder = Path(tempfile.mkdtemp(prefix="mk-build-"))
-        for source in sources:
-            library = self.folder / source.parent.name / (source.stem + SUFFIX)
-            library.parent.mkdir(exist_ok=True)
-            failure = compile_extension(compiler, source, library)
-            if failure:
-                self._fall_back(f"{source.relative_to(self.root)} does not compile:\n{failure}")
-            elif editable:
+        built = self._compile(sorted(Path(self.root).glob("plugins/mk_*/_*.c")))
+        if version == "editable":
+            for stale in set(Path(self.root).glob(f"plugins/mk_*/_*{SUFFIX}")) - {s.with_suffix(SUFFIX) for s in built}:
+                stale.unlink()
+            for source, library in built.items():
                 # A new file, then a rename: a process that has the old library mapped keeps it whole.
                 beside = source.with_suffix(".new")
                 shutil.copy(library, beside)
                 beside.replace(source.with_suffix(SUFFIX))
-            else:
+        elif built:
+            for source, library in built.items():
                 build_data["force_include"][str(library)] = f"{source.parent.name}/{library.name}"
-                build_data["pure_python"] = False
-                build_data["tag"] = f"cp311-abi3-{platform_tag()}"
+            build_data["pure_python"] = False
+            build_data["tag"] = f"cp311-abi3-{platform_tag()}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        if folder := getattr(self, "folder", None):
-            shutil.rmtree(folder)
+        if self.target_name == "wheel":
+            shutil.rmtree(self.folder)
 
-    def _fall_back(self, reason: str) -> None:
-        if os.environ.get("MKIT_REQUIRE_C") == "1":
-            raise SystemExit(f"MKIT_REQUIRE_C=1, but {reason}")
-        self.app.display_warning(f"built without C extensions: {reason}")
+    def _compile(self, sources: list[Path]) -> dict[Path, Path]:
+        """The library of each source, or none at all: a half-native build would be hard to tell apart."""
+        compiler, reason = find_compiler()
+        built: dict[Path, Path] = {}
+        for source in sources:
+            library = self.folder / source.parent.name / (source.stem + SUFFIX)
+            library.parent.mkdir(exist_ok=True)
+            failure = compile_extension(compiler, source, library) if compiler else ""
+            if failure:
+                compiler, reason = [], f"{source.relative_to(self.root)} does not compile:\n{failure}"
+            built[source] = library
+        if sources and not compiler:
+            if os.environ.get("MKIT_REQUIRE_C") == "1":
+                raise SystemExit(f"MKIT_REQUIRE_C=1, but {reason}")
+            self.app.display_warning(f"built without C extensions: {reason}")
+            return {}
+        return built
 
 
 def find_compiler() -> tuple[list[str], str]:
