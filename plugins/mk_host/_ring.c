@@ -787,9 +787,11 @@ static PyObject *receiver_read(Half *self)
         uint64_t slots = (uint64_t)self->slots;
         int before = self->done >= slots && length <= PAYLOAD && (uint32_t)word == sequence(self->done - slots);
         if (word && !before) {
+            char text[24]; /* PyErr_Format has no long long in hex before 3.12 */
+            PyOS_snprintf(text, sizeof text, "%#llx", (unsigned long long)word);
             PyErr_Format(state_of((PyObject *)self)->peer,
-                         "line %zd of the ring holds header 0x%llx, expected message %u", self->at,
-                         (unsigned long long)word, (unsigned)sequence(self->done));
+                         "line %zd of the ring holds header %s, expected message %u", self->at, text,
+                         (unsigned)sequence(self->done));
             return NULL;
         }
         self->known = word;
@@ -818,23 +820,37 @@ static PyObject *receiver_take(Half *self, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+/* Counts first, then reads: the list is made in its size, and the writer is left alone meanwhile.
+ * A fault behind good messages is left for the next call. */
 static PyObject *receiver_take_batch(Half *self, PyObject *arg)
 {
-    Py_ssize_t most = PyLong_AsSsize_t(arg);
+    Py_ssize_t most = PyLong_AsSsize_t(arg), count = 0, at = self->at;
     if (most == -1 && PyErr_Occurred())
         return NULL;
-    PyObject *taken = PyList_New(0);
-    for (Py_ssize_t i = 0; taken && i < most; i++) {
-        PyObject *payload = receiver_read(self);
-        if (!payload)
+    if (most > self->slots)
+        most = self->slots;
+    for (; count < most; count++) {
+        uint64_t word = acquire(self->base + LINE * at);
+        if ((uint32_t)word != sequence(self->done + (uint64_t)count) || word >> 32 > PAYLOAD)
             break;
-        int failed = PyList_Append(taken, payload);
-        Py_DECREF(payload);
-        if (failed)
+        if (++at == self->slots)
+            at = 0;
+    }
+    if (count == 0 && most > 0) { /* nothing, or a fault, or just arrived */
+        PyObject *first = receiver_read(self);
+        if (!first && PyErr_Occurred())
+            return NULL;
+        PyObject *taken = PyList_New(first != NULL);
+        if (first && (!taken || PyList_SetItem(taken, 0, first) < 0))
+            Py_CLEAR(taken);
+        return taken;
+    }
+    PyObject *taken = PyList_New(count);
+    for (Py_ssize_t i = 0; taken && i < count; i++) {
+        PyObject *payload = receiver_read(self);
+        if (!payload || PyList_SetItem(taken, i, payload) < 0)
             Py_CLEAR(taken);
     }
-    if (PyErr_Occurred())
-        Py_CLEAR(taken);
     return taken;
 }
 

@@ -21,9 +21,11 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Final
 
-from mk_host.shared import Buffer, RawBell, RawLines, RawPoller
+from multikernel.errors import PeerError
 from multikernel.interfaces import LINE, PAYLOAD
 from multikernel.system import ring
+
+from mk_host.shared import Buffer, RawBell, RawLines, RawPoller
 
 TIMEOUT: int = -1
 PENDING: int = -2
@@ -330,8 +332,12 @@ class Receiver:
 
     def take_batch(self, most: int, /) -> list[bytes]:
         taken: list[bytes] = []
-        while len(taken) < most and (payload := self.take()) is not None:
-            taken.append(payload)
+        try:
+            while len(taken) < min(most, self._slots) and (payload := self.take()) is not None:
+                taken.append(payload)
+        except PeerError:
+            if not taken:
+                raise
         return taken
 
     def watch(self) -> tuple[int, int]:

@@ -59,7 +59,8 @@ class RawSender(Protocol):
 
 
 class RawReceiver(Protocol):
-    """The reading half of a ring; see `multikernel.system.ring`."""
+    """The reading half of a ring; see `multikernel.system.ring`.  A batch is at most a window; a fault
+    behind good messages is raised by the next call."""
 
     def take(self) -> bytes | None: ...
     def take_batch(self, most: int, /) -> list[bytes]: ...
