@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cookiecutter.main import cookiecutter
+
 from multikernel.cli.root import run
 from multikernel.cli.template import template_folder
 
@@ -51,8 +52,8 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("kind", "name", "message"),
     [
-        ("transprot", "ring", "unknown-kind: there is no template for a 'transprot' (did you mean transport?)"),
-        ("x", "ring", "unknown-kind: there is no template for a 'x'; there are: transport"),
+        ("transprot", "ring", "template-kind: there is no template for a 'transprot' (did you mean transport?)"),
+        ("x", "ring", "template-kind: there is no template for a 'x'; there are: transport"),
         ("transport", "Ring 2", "plugin-name: 'Ring 2' cannot name a plugin; use lower-case words joined by '-'"),
     ],
 )

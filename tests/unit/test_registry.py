@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from multikernel.errors import PluginError, UsageError
 from multikernel.registry import Registry
 

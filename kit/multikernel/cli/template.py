@@ -47,7 +47,7 @@ def bake(kind: str, name: str, summary: str, folder: Path, write: bool = True) -
     if kind not in kinds:
         near = difflib.get_close_matches(kind, kinds)
         hint = f" (did you mean {near[0]}?)" if near else f"; there are: {', '.join(kinds)}"
-        raise UsageError(f"there is no template for a {kind!r}{hint}", code="unknown-kind")
+        raise UsageError(f"there is no template for a {kind!r}{hint}", code="template-kind")
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name a plugin; use lower-case words joined by '-'", code="plugin-name")
     values = variables(name, " ".join(summary.split()).replace('"', "'").replace("\\", "/"))
