@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mk_pydatalog.engine import Engine
 from multikernel.knowledge.facts import Fact, Row
 from multikernel.knowledge.ir import Program, Query
-
-from mk_pydatalog.engine import Engine
 
 
 class PyDatalog:

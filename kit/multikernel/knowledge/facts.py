@@ -31,11 +31,13 @@ _COLUMN = re.compile(r"([a-z][a-z0-9_]*): (int|str)")
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """A relation: its name, and name and type of each column."""
+    """A relation: its name, and name and type of each column.  A `derived` one is for heads of rules,
+    another for facts."""
 
     name: str
     columns: tuple[tuple[str, ColumnType], ...]
     doc: str = ""
+    derived: bool = False
 
     @property
     def arity(self) -> int:
@@ -49,7 +51,7 @@ class Predicate:
         return f"{self.name}({', '.join(f'{name}: {kind}' for name, kind in self.columns)})"
 
 
-def predicate(signature: str, doc: str = "") -> Predicate:
+def predicate(signature: str, doc: str = "", derived: bool = False) -> Predicate:
     """`predicate("node(core: int, node: int)")`.  Raises ValueError for another shape."""
     match = _SIGNATURE.fullmatch(signature)
     if match is None:
@@ -60,7 +62,7 @@ def predicate(signature: str, doc: str = "") -> Predicate:
         if column is None:
             raise ValueError(f"a column is written name: int or name: str, not {part!r} in {signature!r}")
         columns.append((column[1], "int" if column[2] == "int" else "str"))
-    return Predicate(match[1], tuple(columns), doc)
+    return Predicate(match[1], tuple(columns), doc, derived)
 
 
 class Source(NamedTuple):
@@ -139,6 +141,8 @@ class FactStore:
         declared = self._schema.get(name)
         if declared is None:
             raise _refused("unknown-predicate", f"no predicate {name!r} is declared", near(name, self._schema))
+        if declared.derived:
+            raise _refused("derived", f"{declared} is derived by rules; it takes no facts")
         if len(values) != len(declared.columns):
             raise _refused(
                 "arity", f"{show_atom(name, values)} has {len(values)} columns, {declared} has {declared.arity}"

@@ -95,7 +95,7 @@ class Skb:
             mistakes = [
                 Diagnostic(*rule.head.where, "derived-fact", f"{rule.name} is for facts; a rule cannot derive it")
                 for rule in rules
-                if rule.name in self._facts.schema
+                if rule.name in self._facts.schema and not self._facts.schema[rule.name].derived
             ]
             if mistakes:
                 raise KnowledgeError("the rules do not hold together", mistakes)
@@ -111,8 +111,8 @@ class Skb:
     def _check_fact(self, rule: Rule, values: Row) -> None:
         declared = self._facts.schema.get(rule.name)
         where = rule.head.where
-        if declared is None:
-            message = f"no predicate {rule.name!r} is declared"
+        if declared is None or declared.derived:
+            message = f"no predicate {rule.name!r} is declared for facts"
             raise KnowledgeError("", (Diagnostic(*where, "unknown-predicate", message),))
         types = tuple("int" if isinstance(value, int) else "str" for value in values)
         if types != declared.types:

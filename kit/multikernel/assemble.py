@@ -1,0 +1,245 @@
+"""Board + installed plugins + system knowledge base -> Blueprint, in the order of a boot.
+
+Interface: `assemble(board, registry=None, platform="any") -> Blueprint`, `know(...) -> Knowledge`.
+
+Invariants: the same board, plugins and platform kind give the same bytes; whatever the board leaves
+open is decided by a query; nothing is quadratic in cores.
+
+May not know: platforms, any plugin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from multikernel.binding.board_facts import assert_board
+from multikernel.binding.layout import Layout
+from multikernel.binding.pairs import Pairs
+from multikernel.binding.plugin_facts import assert_plugins
+from multikernel.binding.slots import AUTO, Slots
+from multikernel.binding.trees import trees
+from multikernel.blueprint import (
+    SCHEMA,
+    Binding,
+    Blueprint,
+    ChannelEntry,
+    CoreEntry,
+    CoreKind,
+    Interconnect,
+    Island,
+    Latency,
+    Link,
+    Memory,
+    PairClass,
+    View,
+)
+from multikernel.board.model import Board
+from multikernel.board.topology import Latency as BoardLatency
+from multikernel.board.topology import Topology
+from multikernel.errors import BindingError
+from multikernel.interfaces import LINE
+from multikernel.knowledge.policies import POLICIES, VOCABULARY
+from multikernel.knowledge.policies import load as load_policies
+from multikernel.knowledge.skb import Skb
+from multikernel.registry import Plugin, Registry
+
+DEFAULT_BACKEND = "pydatalog"
+"""The SKB's backend where the board leaves it open and this one is installed."""
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known before anything is decided: the facts of board and plugins, and the policies."""
+
+    board: Board
+    registry: Registry
+    skb: Skb
+    backend: str
+    slots: Slots
+
+
+def assemble(board: Board | str, registry: Registry | None = None, platform: str = "any") -> Blueprint:
+    """The blueprint of a board (or of the board of that name or path).
+
+    `platform` is a platform kind (sim, host, qemu): then plugins without a facet for it do not count;
+    with `any` the blueprint is for whichever it is booted on.  Raises BoardError, PluginError,
+    BindingError naming the slot that cannot be filled.
+    """
+    known = know(board, registry, platform)
+    board, topology = known.board, known.board.topology()
+    bindings = bind(known)
+    chosen = {binding.slot: binding.plugin for binding in bindings}
+    kinds = core_kinds(known, chosen)
+    pairs = Pairs(board, known.skb)
+    classes = tuple(pairs.decide(count, chosen[f"transport:{count.name}"]) for count in topology.classes())
+    channels = static_channels(known, pairs, classes)
+    return Blueprint(
+        schema=SCHEMA,
+        board=board.name,
+        board_hash=board.hash,
+        bindings=bindings,
+        kinds=kinds,
+        cores=core_table(topology),
+        memory=memory_map(topology),
+        views=views(topology),
+        interconnect=interconnect(topology),
+        pair_classes=classes,
+        channels=channels,
+        trees=trees(topology, known.skb),
+        boot_core=topology.boot_core,
+        boot=board.boot,
+    )
+
+
+def know(board: Board | str, registry: Registry | None = None, platform: str = "any") -> Knowledge:
+    """Facts of board and plugins in an SKB, with the policies.  Raises as `assemble`."""
+    if isinstance(board, str):
+        from multikernel.board import load_board
+
+        board = load_board(board)
+    registry = Registry.load() if registry is None else registry
+    backend = _backend(board, registry)
+    skb = Skb(registry.skb_backends.get(backend).factory())
+    assert_board(skb, board)
+    load_policies(skb, VOCABULARY)
+    assert_plugins(skb, registry, platform)
+    load_policies(skb, POLICIES)
+    return Knowledge(board, registry, skb, backend, Slots(board, registry, skb))
+
+
+def _backend(board: Board, registry: Registry) -> str:
+    """The backend is the one slot that no query can fill."""
+    named = dict(board.bindings()).get("skb", AUTO)
+    installed = registry.skb_backends.names()
+    if named == AUTO and installed:
+        return DEFAULT_BACKEND if DEFAULT_BACKEND in installed else installed[0]
+    if named not in installed:
+        what = f"{board.where('bind', 'skb')}: {named} is not installed" if named != AUTO else "none is installed"
+        raise BindingError(f"slot skb: {what}; installed: {', '.join(installed) or 'none'}", slot="skb")
+    return named
+
+
+def bind(known: Knowledge) -> tuple[Binding, ...]:
+    """Every slot and what fills it."""
+    registry, slots = known.registry, known.slots
+    origins: dict[str, Plugin] = {"skb": registry.skb_backends.origin(known.backend)}
+    chosen: dict[str, str] = {"skb": known.backend}
+    for slot in slots.all():
+        name = chosen[slot] = slots.decide(slot).chosen
+        match slot.partition(":")[0]:
+            case "cpu-driver":
+                origins[slot] = registry.cpu_drivers.origin(name)
+            case "monitor":
+                origins[slot] = registry.monitors.origin(name)
+            case "transport":
+                origins[slot] = registry.transports.origin(name)
+            case _:
+                origins[slot] = registry.consistency_protocols.origin(name)
+    hashes = {plugin.name: plugin.source_hash for plugin in origins.values()}
+    return tuple(
+        Binding(slot, chosen[slot], plugin.distribution, plugin.version, hashes[plugin.name])
+        for slot, plugin in origins.items()
+    )
+
+
+def core_kinds(known: Knowledge, chosen: dict[str, str]) -> tuple[CoreKind, ...]:
+    """The kinds that have cores.  What the board says a path costs goes before what the driver says."""
+    topology = known.board.topology()
+    used = {core.kind for core in topology.cores}
+    kinds: list[CoreKind] = []
+    for kind in sorted((kind for kind in topology.kinds if kind.name in used), key=lambda kind: kind.name):
+        driver = chosen[f"cpu-driver:{kind.name}"]
+        entry = CoreKind(kind.name, kind.isa, kind.mhz, kind.word, kind.endian, kind.mmu, driver, kind.costs,
+                         kind.tlb_entries, kind.store_buffer, kind.outstanding)  # fmt: skip
+        model = known.registry.cpu_drivers.get(driver).factory(entry)
+        costs = {cost.name: cost for cost in (*model.costs, *kind.costs)}
+        kinds.append(replace(entry, costs=tuple(costs[name] for name in sorted(costs))))
+    return tuple(kinds)
+
+
+def core_table(topology: Topology) -> tuple[CoreEntry, ...]:
+    """One row a core, by id."""
+    return tuple(
+        CoreEntry(
+            id=core.id,
+            kind=core.kind,
+            space=core.space,
+            node=core.node,
+            island=core.island,
+            package=core.package,
+            cluster=core.cluster,
+            hardware_id=core.hardware_id,
+            start=core.start,
+            fails=core.fails,
+            groups=topology.memberships[core.id],
+        )
+        for core in topology.cores
+    )
+
+
+def memory_map(topology: Topology) -> tuple[Memory, ...]:
+    """Every region, by name."""
+    regions = sorted(topology.regions, key=lambda region: region.id)
+    return tuple(Memory(r.id, r.kind, r.base, r.size, r.node) for r in regions)
+
+
+def views(topology: Topology) -> tuple[View, ...]:
+    """What each space that cores use sees of memory, by space and address."""
+    regions = {region.id for region in topology.regions}
+    return tuple(
+        View(space, window.address, window.size, window.region, window.offset, window.cacheable)
+        for space in sorted({core.space for core in topology.cores})
+        for window in topology.spaces.windows(space)
+        if window.region in regions
+    )
+
+
+def interconnect(topology: Topology) -> Interconnect:
+    """What lies between the cores, as far as the board says; times in picoseconds."""
+    senders = {count.name: topology.kind(topology.core(count.src).kind).mhz for count in topology.classes()}
+    return Interconnect(
+        groups=tuple(group.level for group in topology.groups),
+        nodes=tuple(sorted(node.id for node in topology.nodes)),
+        links=tuple(
+            Link(link.a, link.b, link.kind, link.bandwidth_mbs, link.latency_ns * 1000 if link.latency_ns >= 0 else -1)
+            for link in topology.links
+        ),
+        distances=tuple((a, b, distance) for (a, b), distance in sorted(topology.distances.items())),
+        islands=tuple(Island(island.protocol, island.line, island.regions) for island in topology.islands),
+        latencies=tuple(
+            Latency(
+                name, _ps(told.mean, told, senders[name]), _ps(told.sd, told, senders[name]), told.status, told.source
+            )
+            for name, told in sorted(topology.latencies.items())
+            if name in senders
+        ),
+    )
+
+
+def _ps(amount: int, told: BoardLatency, mhz: int) -> int:
+    """Picoseconds; a cycle of the sender at `mhz` lasts 10^6 / mhz of them, rounded to the nearest."""
+    return (amount * 2_000_000 + mhz) // (2 * mhz) if told.unit == "cycles" else amount * 1000
+
+
+def static_channels(known: Knowledge, pairs: Pairs, classes: tuple[PairClass, ...]) -> tuple[ChannelEntry, ...]:
+    """From the boot core to each other, then one for each class whose representatives have none.  A
+    channel carries both directions, so two cores share at most one."""
+    topology = known.board.topology()
+    by_name = {entry.name: entry for entry in classes}
+    root = topology.boot_core
+    wanted = dict.fromkeys((root, core.id) for core in topology.cores if core.id != root)
+    for entry in classes:
+        if (entry.dst, entry.src) not in wanted:
+            wanted[entry.src, entry.dst] = None
+    lines = {
+        entry.transport: known.registry.transports.get(entry.transport).factory().lines(entry.slots)
+        for entry in classes
+    }
+    layout = Layout(topology)
+    channels: list[ChannelEntry] = []
+    for number, (a, b) in enumerate(wanted):
+        entry = by_name[topology.pair_class(a, b)]
+        region = pairs.place(a, b).region
+        placed = layout.place(region, a, b, lines[entry.transport] * LINE)
+        channels.append(ChannelEntry(number, a, b, entry.name, entry.transport, region, *placed, slots=entry.slots))
+    return tuple(channels)

@@ -1,0 +1,65 @@
+"""Channels placed in memory: from the top of a region downwards, a page each.
+
+From the top, because images, page tables and what firmware keeps lie at the bottom.  A page each,
+because a page is what can be mapped into two dispatchers and no other.
+
+Interface: `Layout(topology).place(region, a, b, bytes) -> Placed`.
+
+May not know: transports, why a region was chosen.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from multikernel.board.topology import Topology
+from multikernel.errors import BindingError
+
+PAGE = 4096
+"""Bytes of the least page of every ISA here (AMD64 vol. 2, 5.1; ARM ARM D8.2; ARMv7-A/R B3.5)."""
+
+
+class Placed(NamedTuple):
+    """`offset` in the region, and the address at which each side sees it."""
+
+    offset: int
+    address_a: int
+    address_b: int
+
+
+class Layout:
+    """Hands out parts of regions, each once."""
+
+    def __init__(self, topology: Topology) -> None:
+        self._topology = topology
+        self._tops: dict[str, int] = {}
+        self._windows: dict[tuple[str, str, str], tuple[tuple[int, int], ...]] = {}
+
+    def place(self, region: str, a: int, b: int, size: int) -> Placed:
+        """`size` bytes of `region`, rounded up to pages, that cores a and b both see in one piece.
+        Raises BindingError when there is no more."""
+        topology = self._topology
+        spaces = topology.core(a).space, topology.core(b).space
+        need = -(-size // PAGE) * PAGE
+        top = self._tops.get(region, topology.region(region).size)
+        for low, high in self._common(region, *spaces):
+            offset = (min(top, high) - need) // PAGE * PAGE
+            addresses = [topology.address(space, region, offset) for space in spaces] if offset >= low else []
+            if len(addresses) == 2 and addresses[0] is not None and addresses[1] is not None:
+                self._tops[region] = offset
+                return Placed(offset, addresses[0], addresses[1])
+        raise BindingError(
+            f"region {region} has no room for a channel between cores {a} and {b}", slot=f"home:{a}->{b}"
+        )
+
+    def _common(self, region: str, ours: str, theirs: str) -> tuple[tuple[int, int], ...]:
+        """Ranges of the region that lie in one piece in both spaces, highest first."""
+        key = (region, ours, theirs)
+        if key not in self._windows:
+            sides = [
+                [(w.offset, w.offset + w.size) for w in self._topology.spaces.windows(space) if w.region == region]
+                for space in (ours, theirs)
+            ]
+            shared = {(max(a, c), min(b, d)) for a, b in sides[0] for c, d in sides[1] if max(a, c) < min(b, d)}
+            self._windows[key] = tuple(sorted(shared, reverse=True))
+        return self._windows[key]

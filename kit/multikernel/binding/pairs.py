@@ -1,0 +1,67 @@
+"""Classes of pairs of cores: each decided once, for its representative.
+
+Interface: `Pairs(board, skb).decide(count, transport) -> PairClass`, `place(a, b)`.
+
+May not know: plugins, the blueprint's other tables.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from multikernel.blueprint import PairClass
+from multikernel.board.classes import ClassCount
+from multikernel.board.model import Board
+from multikernel.errors import BindingError
+from multikernel.knowledge.facts import Value
+from multikernel.knowledge.skb import Skb
+
+
+class Place(NamedTuple):
+    """Where a channel's buffer lives: `home` is `receiver` or `region:<id>`, `region` the region."""
+
+    home: str
+    region: str
+
+
+class Pairs:
+    """See the module.  Places are kept by what they depend on: the spaces and islands of both cores and
+    the node of the receiver."""
+
+    def __init__(self, board: Board, skb: Skb) -> None:
+        self._topology = board.topology()
+        self._skb = skb
+        self._places: dict[tuple[str | int, ...], Place] = {}
+
+    def decide(self, count: ClassCount, transport: str) -> PairClass:
+        """Transport, home and window of a class."""
+        place = self.place(count.src, count.dst)
+        (slots,) = self._skb.query(f"slots({transport!r}, N)").rows[0]
+        return PairClass(
+            name=count.name,
+            pairs=count.pairs,
+            src=count.src,
+            dst=count.dst,
+            transport=transport,
+            home=place.home,
+            slots=_int(slots),
+            notify=self._topology.notify(count.src, count.dst) or "",
+        )
+
+    def place(self, a: int, b: int) -> Place:
+        """Where the buffer of a channel from a to b lives.  Raises BindingError where no memory can
+        hold it."""
+        first, second = self._topology.core(a), self._topology.core(b)
+        key = (first.space, first.island, second.space, second.island, second.node)
+        if key not in self._places:
+            rows = self._skb.query(f"home({a}, {b}, H, R)").rows
+            if not rows:
+                raise BindingError(f"no memory is addressable from both core {a} and core {b}", slot=f"home:{a}->{b}")
+            home, region = map(str, rows[0])
+            self._places[key] = Place(home if home == "receiver" else f"region:{region}", region)
+        return self._places[key]
+
+
+def _int(value: Value) -> int:
+    assert isinstance(value, int)
+    return value

@@ -1,0 +1,206 @@
+"""One decision a slot: which plugin, of which candidates, and what the others lack.
+
+    Slots(board, registry, skb).decide(slot) -> Decision     raises BindingError
+    Slots.all() -> every slot the board has
+
+Slots: `cpu-driver:KIND`, `monitor`, `transport:CLASS` (`transport:self` for messages within a core),
+`consistency:OBJECT`.  What the board names is taken if it serves; what it leaves `auto` is decided by
+the policies, and must be decidable: two candidates without a rank are an error, never a silent pick.
+
+May not know: platforms, the blueprint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from multikernel.board.model import Board
+from multikernel.errors import BindingError
+from multikernel.knowledge.explain import Failure
+from multikernel.knowledge.facts import Key, Row, show_atom
+from multikernel.knowledge.near import near
+from multikernel.knowledge.skb import Skb
+from multikernel.registry import Registry
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A plugin that could fill the slot; `rank` orders those of a ranked slot, 0 elsewhere."""
+
+    name: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An installed plugin that cannot fill the slot: `unmet` is its first requirement that fails."""
+
+    name: str
+    unmet: str
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`goal` is the atom whose proof is the reason; `named_at` where the board says so, or empty."""
+
+    slot: str
+    chosen: str
+    goal: Key
+    named_at: str
+    candidates: tuple[Candidate, ...]
+    rejected: tuple[Rejected, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a kind of slot is asked for.  `serves` and `candidate` are predicates; in the first the plugin
+    comes before the subject, in the second after it."""
+
+    serves: str
+    candidate: str
+    installed: tuple[str, ...]
+    subject: Row
+    ranked: bool = False
+
+
+class Slots:
+    """See the module."""
+
+    def __init__(self, board: Board, registry: Registry, skb: Skb) -> None:
+        self._board, self._registry, self._skb = board, registry, skb
+        self._named = dict(board.bindings())
+        topology = board.topology()
+        self._classes = {c.name: (c.src, c.dst) for c in topology.classes()}
+        self._self = (topology.boot_core, topology.boot_core)
+
+    def all(self) -> tuple[str, ...]:
+        """Every slot, in the order of a boot.  `transport:self` only where a transport serves it."""
+        topology = self._board.topology()
+        kinds = dict.fromkeys(core.kind for core in topology.cores)
+        named = [slot.removeprefix("consistency:") for slot in self._named if slot.startswith("consistency:")]
+        objects = {name for protocol in self._registry.consistency_protocols for name in protocol.replicates}
+        local = self._skb.query(f"transport_candidate({self._self[0]}, {self._self[1]}, _, T)")
+        return (
+            *(f"cpu-driver:{kind}" for kind in sorted(kinds)),
+            "monitor",
+            *(["transport:self"] if local else []),
+            *(f"transport:{name}" for name in self._classes),
+            *(f"consistency:{name}" for name in sorted(objects.union(named))),
+        )
+
+    def decide(self, slot: str) -> Decision:
+        """The decision.  Raises BindingError for a slot that is not there, cannot be filled, or is open
+        between several."""
+        shape = self._shape(slot)
+        candidates = self._candidates(shape)
+        rejected = tuple(
+            self._reject(name, shape) for name in shape.installed if name not in {c.name for c in candidates}
+        )
+        named, named_at = self._named_by_board(slot)
+        if named != AUTO:
+            chosen = self._check_named(slot, named, named_at, shape, candidates, rejected)
+        elif not candidates:
+            raise BindingError(self._unmet(slot, shape, rejected), slot=slot)
+        elif len(candidates) > 1 and not shape.ranked:
+            names = ", ".join(c.name for c in candidates)
+            raise BindingError(
+                f"slot {slot}: {names} all serve it and nothing ranks them; name one under bind: in "
+                f"{self._board.where('bind')}",
+                slot=slot,
+            )
+        else:
+            chosen = candidates[0].name
+        goal = self._goal(shape, chosen, candidates, named)
+        return Decision(slot, chosen, goal, named_at if named != AUTO else "", candidates, rejected)
+
+    def _shape(self, slot: str) -> _Shape:
+        registry = self._registry
+        head, _, subject = slot.partition(":")
+        match head:
+            case "cpu-driver" if subject in {core.kind for core in self._board.topology().cores}:
+                return _Shape("driver_serves", "driver_candidate", registry.cpu_drivers.names(), (subject,))
+            case "monitor" if not subject:
+                return _Shape("monitor_serves", "monitor_candidate", registry.monitors.names(), ())
+            case "transport" if subject == "self" or subject in self._classes:
+                pair = self._classes.get(subject, self._self)
+                installed = registry.transports.names()
+                return _Shape("transport_serves", "transport_candidate", installed, pair, ranked=True)
+            case "consistency" if subject:
+                installed = registry.consistency_protocols.names()
+                return _Shape("protocol_serves", "protocol_candidate", installed, (subject,))
+        slots = self.all()
+        close = near(slot, slots) or slots
+        raise BindingError(f"there is no slot {slot!r} on {self._board.name}; there are {', '.join(close)}", slot=slot)
+
+    def _candidates(self, shape: _Shape) -> tuple[Candidate, ...]:
+        subject = "".join(f"{value!r}, " for value in shape.subject)
+        if shape.ranked:
+            rows = self._skb.query(f"{shape.candidate}({subject}R, P)").rows
+            return tuple(Candidate(str(name), int(rank)) for rank, name in rows)
+        return tuple(Candidate(str(name), 0) for (name,) in self._skb.query(f"{shape.candidate}({subject}P)").rows)
+
+    def _reject(self, name: str, shape: _Shape) -> Rejected:
+        failures = self._skb.why_not(shape.serves, name, *shape.subject)
+        failures = failures or self._skb.why_not("runs", name)
+        failure = failures[0]
+        unmet = failure.failed
+        if failure.failed.startswith("facet("):
+            unmet = f"a facet for platform {failure.failed.split(', ')[1][1:-2]}"
+        return Rejected(name, unmet, failure)
+
+    def _named_by_board(self, slot: str) -> tuple[str, str]:
+        head, _, subject = slot.partition(":")
+        if slot in self._named and subject:
+            return self._named[slot], self._board.where("bind", head, subject)
+        if subject == "self":  # a board's rule for all transports is about pairs of different cores
+            return AUTO, ""
+        return self._named.get(head, AUTO), self._board.where("bind", head)
+
+    def _check_named(
+        self,
+        slot: str,
+        named: str,
+        named_at: str,
+        shape: _Shape,
+        candidates: tuple[Candidate, ...],
+        rejected: tuple[Rejected, ...],
+    ) -> str:
+        if named in {c.name for c in candidates}:
+            return named
+        fitting = ", ".join(c.name for c in candidates) or "nothing installed"
+        for reject in rejected:
+            if reject.name == named:
+                text = f"slot {slot}: {named_at}: {named} lacks {reject.unmet}; {fitting} would serve"
+                raise BindingError(text, slot=slot)
+        close = near(named, shape.installed)
+        hint = f" (did you mean {', '.join(close)}?)" if close else ""
+        text = f"slot {slot}: {named_at}: {named} is not installed{hint}; {fitting} would serve"
+        raise BindingError(text + self._problems(), slot=slot)
+
+    def _unmet(self, slot: str, shape: _Shape, rejected: tuple[Rejected, ...]) -> str:
+        subject = f" ({', '.join(map(str, shape.subject))})" if shape.subject else ""
+        lines = [f"slot {slot}{subject}: no installed plugin serves it" + self._problems()]
+        lines += [f"  {reject.name}: needs {reject.unmet}" for reject in rejected]
+        if not rejected:
+            lines.append("  none of this kind is installed; mkit plugins list shows what is")
+        return "\n".join(lines)
+
+    def _problems(self) -> str:
+        count = len(self._registry.problems)
+        return f" ({count} plugins have problems: mkit plugins doctor)" if count else ""
+
+    def _goal(self, shape: _Shape, chosen: str, candidates: tuple[Candidate, ...], named: str) -> Key:
+        if shape.ranked and named == AUTO:
+            return "transport_of", (*shape.subject, chosen)
+        if shape.ranked:
+            rank = next(c.rank for c in candidates if c.name == chosen)
+            return shape.candidate, (*shape.subject, rank, chosen)
+        return shape.candidate, (*shape.subject, chosen)
+
+
+def show_goal(decision: Decision) -> str:
+    """The goal in the rule language."""
+    return show_atom(*decision.goal)
