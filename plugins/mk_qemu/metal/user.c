@@ -1,0 +1,94 @@
+// metal: library
+/* The user runtime.  See user.h. */
+#include "user.h"
+
+#define POLLS 200 /* empty turns before blocking: some round trips long, so that a quick answer is not slept through */
+
+uint64_t mk_sent;
+
+uint64_t mk_lmp(uint64_t number, uint64_t slot, struct mk_words *words); /* start.S */
+
+uint64_t mk_call(uint64_t number, uint64_t a, uint64_t b, uint64_t c) {
+    __asm__ volatile("int %1" : "+a"(number) : "i"(MK_CALL), "D"(a), "S"(b), "d"(c) : "memory");
+    return number;
+}
+
+uint64_t mk_lmp_send(uint64_t slot, const struct mk_words *words) {
+    struct mk_words copy = *words;
+    return mk_lmp(MK_CALL_LMP_SEND, slot, &copy);
+}
+
+uint64_t mk_lmp_take(struct mk_words *words) { return mk_lmp(MK_CALL_LMP_TAKE, 0, words); }
+
+uint64_t mk_time(void) {
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
+    return (uint64_t)high << 32 | low;
+}
+
+bool mk_send(struct mk_endpoint *endpoint, const struct mk_words *words) {
+    if (!mk_try_send(endpoint, words, sizeof *words))
+        return false;
+    mk_sent++;
+    /* Store, then load another word: the one order x86 does not keep (SDM vol. 3, 9.2.3.4).  Without the
+     * fence both sides may miss each other: we read "awake" before our message is visible, the peer
+     * finds no message and sleeps.  Pairs with the fence in mk_wait. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (mk_peer_asleep(endpoint))
+        mk_call(MK_CALL_NOTIFY, endpoint->peer, 0, 0);
+    return true;
+}
+
+static void set_asleep(struct mk_endpoint *endpoints, uint32_t count, bool asleep) {
+    for (uint32_t i = 0; i < count; i++)
+        if (endpoints[i].in)
+            mk_set_asleep(&endpoints[i], asleep);
+}
+
+void mk_wait(struct mk_endpoint *endpoints, uint32_t count, uint32_t *idle_turns, uint64_t deadline) {
+    if (++*idle_turns < POLLS) {
+        mk_pause();
+        return;
+    }
+    *idle_turns = 0;
+    set_asleep(endpoints, count, true);
+    /* "Asleep" must be visible before the last look at the lines; pairs with the fence in mk_send. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    bool ready = false;
+    for (uint32_t i = 0; i < count; i++)
+        ready |= endpoints[i].in && mk_ready(&endpoints[i]);
+    /* An IPI between that look and this call is remembered by the driver: the call returns at once. */
+    if (!ready)
+        mk_call(MK_CALL_BLOCK, deadline, 0, 0);
+    set_asleep(endpoints, count, false);
+}
+
+void mk_put(struct mk_text *text, const char *word) {
+    while (*word && text->length < sizeof MK_ME->text)
+        MK_ME->text[text->length++] = *word++;
+}
+
+void mk_put_number(struct mk_text *text, uint64_t value) {
+    char digits[21];
+    char *at = digits + sizeof digits;
+    *--at = 0;
+    do
+        *--at = (char)('0' + value % 10);
+    while (value /= 10);
+    mk_put(text, at);
+}
+
+void mk_put_field(struct mk_text *text, const char *name, uint64_t value) {
+    mk_put(text, text->length ? ",\"" : "\"");
+    mk_put(text, name);
+    mk_put(text, "\":");
+    mk_put_number(text, value);
+}
+
+void mk_put_word(struct mk_text *text, const char *name, const char *value) {
+    mk_put(text, text->length ? ",\"" : "\"");
+    mk_put(text, name);
+    mk_put(text, "\":\"");
+    mk_put(text, value);
+    mk_put(text, "\"");
+}
