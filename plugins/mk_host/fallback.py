@@ -21,11 +21,10 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Final
 
+from mk_host.shared import Buffer, RawBell, RawLines, RawPoller
 from multikernel.errors import PeerError
 from multikernel.interfaces import LINE, PAYLOAD
 from multikernel.system import ring
-
-from mk_host.shared import Buffer, RawBell, RawLines, RawPoller
 
 TIMEOUT: int = -1
 PENDING: int = -2

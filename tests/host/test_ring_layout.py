@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
 from multikernel.errors import LocalMisuse, PeerError
 from multikernel.interfaces import LINE, PAYLOAD, Watch
 from multikernel.system.ring import Receiver, Sender, ack_interval, direction, header, sequence

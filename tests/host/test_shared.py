@@ -13,10 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-import mk_host
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import mk_host
 from mk_host import _ring, fallback
 from mk_host.shared import RingModule, load_backend
 from multikernel.errors import LocalMisuse, PeerError, PlatformError

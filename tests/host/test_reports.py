@@ -1,0 +1,31 @@
+"""Every event goes through the report format unchanged."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mk_host.reports import decode, encode
+from multikernel.errors import PeerError
+from multikernel.events import Event
+
+events = st.one_of([st.from_type(kind) for kind in get_args(Event)])
+
+
+@given(events)
+def test_an_event_comes_back(event: Event) -> None:
+    assert decode(encode(event)) == event
+
+
+@given(events)
+def test_an_event_is_one_line(event: Event) -> None:
+    assert b"\n" not in encode(event)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"7", b'["Nonsense"]', b'["CoreUp"]', b'["ProgramDone", 1, 2, "n"]'])
+def test_other_bytes_are_the_peers_fault(data: bytes) -> None:
+    with pytest.raises(PeerError, match="not an event"):
+        decode(data)
