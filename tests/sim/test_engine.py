@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from mk_sim.engine import Actor, Engine, EngineError, Port
 
+from mk_sim.engine import Actor, Engine, EngineError, Port
 from multikernel.errors import LocalMisuse
 
 

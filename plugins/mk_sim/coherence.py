@@ -1,0 +1,435 @@
+"""Caches of 64-byte lines, kept coherent within an island and with nobody beyond it.
+
+    await load(actor, core, line) -> data          await store(actor, core, line, data)
+    await fence(actor, core)                       await clean / invalidate(actor, core, line)
+    await load_uncached(...)   store_uncached(...) past the caches, as regions mapped uncached
+    watch / unwatch(core, line, ...)               spin on a line    peek(core, line)  without charge
+
+A line of an island is in no cache, in one (exclusive or modified), or in several (owned or shared: MOESI
+without its names).  What changes that is a transaction:
+
+    fetch       a load missed: the owner's cache, or memory, gives the data, and the core has a copy
+    own         a store found other copies, or none: they go, and the core is alone with the line
+
+1. A core keeps `outstanding` transactions in flight; more wait their turn.
+2. The line's home takes them one at a time, first come first served: a line is locked from the time its
+   home begins a transaction until it ends.
+3. The wires say how long it takes; see `wires.py`.
+
+Stores wait in the core's buffer, in order.  A store becomes visible when it is the oldest and the core is
+alone with the line; ownership for younger stores is asked for ahead, as far as 1. allows.  A core that
+watches a line fetches it again as soon as it loses it, as a spinning core does, and is poked when it
+sees other data; any number of cores may watch a line.
+
+Invariants: what others see changes only in engine events, in global time order; at most one core of an
+island holds a line it may change; nothing is evicted (caches have no size here).
+May not know: addresses' meaning, spaces, messages, dispatchers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from mk_sim.parameters import LINE
+from mk_sim.wires import Wires
+from multikernel.errors import LocalMisuse
+
+if TYPE_CHECKING:
+    from mk_sim.engine import Actor, Engine
+    from mk_sim.parameters import CoreParameters, Parameters
+
+ZERO: Final = bytes(LINE)
+_FETCH, _OWN, _READ, _WRITE = range(4)
+
+
+class _Line:
+    """A line as an island has it.  `holders` are the cores with a copy, in the order they got it; `owner` the
+    one that answers for it, -1 if memory does; `dirty` if memory may differ."""
+
+    __slots__ = ("data", "dirty", "holders", "locked", "owner", "queue")
+
+    def __init__(self) -> None:
+        self.data = ZERO
+        self.holders: dict[int, None] = {}
+        self.owner = -1
+        self.dirty = False
+        self.locked = False
+        self.queue: deque[_Request] = deque()
+
+
+class _Store:
+    """A store in a buffer, executed at `ready` ps; `asked` while its ownership is under way."""
+
+    __slots__ = ("asked", "data", "line", "ready", "uncached")
+
+    def __init__(self, ready: int, line: int, data: bytes, uncached: bool) -> None:
+        self.ready = ready
+        self.line = line
+        self.data = data
+        self.uncached = uncached
+        self.asked = False
+
+
+class _Request:
+    """A transaction.  `actors` wait for its end; `store` is the one it serves."""
+
+    __slots__ = ("actors", "core", "data", "kind", "line", "store")
+
+    def __init__(self, core: _Core, kind: int, line: int, data: bytes = ZERO, store: _Store | None = None) -> None:
+        self.core = core
+        self.kind = kind
+        self.line = line
+        self.data = data
+        self.store = store
+        self.actors: list[Actor] = []
+
+
+class _Core:
+    """A core's side: its island's lines, its transactions, its store buffer."""
+
+    __slots__ = ("active", "buffer", "fetching", "lines", "parameters", "pending", "waiting")
+
+    def __init__(self, parameters: CoreParameters, lines: dict[int, _Line]) -> None:
+        self.parameters = parameters
+        self.lines = lines
+        self.active = 0
+        self.pending: deque[_Request] = deque()
+        self.fetching: dict[int, _Request] = {}
+        self.buffer: deque[_Store] = deque()
+        self.waiting: list[tuple[Actor, int]] = []  # (actor, stores it lets stand in the buffer)
+
+
+class _Watcher:
+    """A core spinning on a line, and what it saw there."""
+
+    __slots__ = ("actor", "seen", "value")
+
+    def __init__(self, actor: Actor, value: int, seen: bytes) -> None:
+        self.actor = actor
+        self.value = value
+        self.seen = seen
+
+
+class Coherence:
+    """See the module.  A `line` is a physical address divided by 64; data are whole lines of 64 bytes.
+    `transactions` counts those begun.  Raises LocalMisuse for a core the parameters do not have."""
+
+    def __init__(self, engine: Engine, parameters: Parameters) -> None:
+        self.engine = engine
+        self.parameters = parameters
+        self.transactions = 0
+        self._wires = Wires(parameters)
+        islands: dict[int, dict[int, _Line]] = {}
+        self._cores = {
+            core.id: _Core(core, islands.setdefault(core.island, {}) if core.island >= 0 else {})
+            for core in parameters.cores
+        }
+        self._memory: dict[int, bytes] = {}
+        self._watchers: dict[int, dict[int, _Watcher]] = {}
+
+    # What a core does.
+
+    async def load(self, actor: Actor, core: int, line: int) -> bytes:
+        """The line as `core` sees it.  A hit costs `hit_ps` of the actor's clock and no event; a miss
+        suspends the actor until the data have arrived."""
+        mine = self._core(core)
+        actor.clock += mine.parameters.hit_ps
+        data = self._visible(mine, line)
+        if data is not None:
+            return data
+        await actor.sync()
+        data = self._visible(mine, line)
+        if data is None:
+            self._fetch(mine, line).actors.append(actor)
+            await actor.block()
+            data = self._current(mine, line)
+        return data
+
+    async def store(self, actor: Actor, core: int, line: int, data: bytes) -> None:
+        """Put a store into the buffer; suspends while the buffer is full.  It becomes visible later, after
+        those before it.  Raises LocalMisuse for data that are no whole line."""
+        await self._enter(actor, self._core(core), line, data, uncached=False)
+
+    async def store_uncached(self, actor: Actor, core: int, line: int, data: bytes) -> None:
+        """A store that goes to memory past the caches, in order with the others of the buffer."""
+        await self._enter(actor, self._core(core), line, data, uncached=True)
+
+    async def load_uncached(self, actor: Actor, core: int, line: int) -> bytes:
+        """The line as memory has it, after this core's stores (uncached accesses are strongly ordered: AMD64
+        manual volume 2, 7.4.1); caches are not looked at."""
+        mine = self._core(core)
+        await self.fence(actor, core)
+        await actor.sync()
+        await self._request(actor, _Request(mine, _READ, line))
+        return self._memory.get(line, ZERO)
+
+    async def fence(self, actor: Actor, core: int) -> None:
+        """Suspend until every store of this core is visible."""
+        mine = self._core(core)
+        if mine.buffer:
+            mine.waiting.append((actor, 0))
+            await actor.block()
+
+    async def clean(self, actor: Actor, core: int, line: int) -> None:
+        """Write the island's copy back to memory, if memory may differ, after this core's stores."""
+        mine = self._core(core)
+        actor.clock += mine.parameters.hit_ps
+        await self.fence(actor, core)
+        await actor.sync()
+        state = mine.lines.get(line)
+        if state is not None and state.dirty:
+            await self._request(actor, _Request(mine, _WRITE, line, state.data))
+
+    async def invalidate(self, actor: Actor, core: int, line: int) -> None:
+        """Drop the island's copies, changed or not, so that the next load reads memory."""
+        mine = self._core(core)
+        actor.clock += mine.parameters.hit_ps
+        await actor.sync()
+        state = mine.lines.get(line)
+        if state is not None:
+            state.holders.clear()
+            state.owner, state.dirty = -1, False
+
+    def watch(self, core: int, line: int, actor: Actor, value: int) -> None:
+        """Poke `actor` with `value` each time the line comes to show `core` other data than it did at the
+        call or the last poke, and when memory changes under a stale copy, until `unwatch`.  One watch a
+        core and line: a second replaces the first.  O(1)."""
+        mine = self._core(core)
+        self._watchers.setdefault(line, {})[core] = _Watcher(actor, value, self.peek(core, line))
+        if self._visible(mine, line) is None:
+            self._fetch(mine, line)
+
+    def unwatch(self, core: int, line: int) -> None:
+        """End a watch; none is no error.  A fetch it began goes on."""
+        watchers = self._watchers.get(line)
+        if watchers is not None:
+            watchers.pop(core, None)
+            if not watchers:
+                del self._watchers[line]
+
+    def peek(self, core: int, line: int) -> bytes:
+        """What a load of this core would see now, at no charge."""
+        mine = self._core(core)
+        data = self._visible(mine, line)
+        return self._current(mine, line) if data is None else data
+
+    # State.
+
+    def _core(self, core: int) -> _Core:
+        found = self._cores.get(core)
+        if found is None:
+            raise LocalMisuse(f"no core {core} in the coherence model")
+        return found
+
+    def _visible(self, core: _Core, line: int) -> bytes | None:
+        """What the core has of a line in its store buffer or cache; None for a miss."""
+        for store in reversed(core.buffer):
+            if store.line == line and not store.uncached:
+                return store.data
+        state = core.lines.get(line)
+        if state is not None and core.parameters.id in state.holders:
+            return state.data
+        return None
+
+    def _current(self, core: _Core, line: int) -> bytes:
+        """The island's data of a line, or memory's."""
+        state = core.lines.get(line)
+        return state.data if state is not None and state.holders else self._memory.get(line, ZERO)
+
+    def _alone(self, core: _Core, line: int) -> bool:
+        state = core.lines.get(line)
+        return state is not None and len(state.holders) == 1 and core.parameters.id in state.holders
+
+    # Transactions, in events only.
+
+    def _fetch(self, core: _Core, line: int) -> _Request:
+        """The core's fetch of a line, begun if none is under way."""
+        request = core.fetching.get(line)
+        if request is None:
+            request = core.fetching[line] = _Request(core, _FETCH, line)
+            self._issue(request)
+        return request
+
+    async def _request(self, actor: Actor, request: _Request) -> None:
+        request.actors.append(actor)
+        self._issue(request)
+        await actor.block()
+
+    def _issue(self, request: _Request) -> None:
+        """1. A core's misses in flight are limited."""
+        core = request.core
+        if core.active >= core.parameters.outstanding:
+            core.pending.append(request)
+            return
+        core.active += 1
+        if request.kind in (_READ, _WRITE):
+            home = self._wires.home(request.line)
+            self._begin(request, self._wires.memory(self.engine.now, core.parameters, home))
+            return
+        state = core.lines.get(request.line)
+        if state is None:
+            state = core.lines[request.line] = _Line()
+        if state.locked:  # 2. One transaction a line.
+            state.queue.append(request)
+        else:
+            self._lock(request, state)
+
+    def _lock(self, request: _Request, state: _Line) -> None:
+        state.locked = True
+        core = request.core.parameters
+        if core.id in state.holders and (request.kind == _FETCH or len(state.holders) == 1):
+            self._begin(request, 0)  # what it asks for came while it waited
+            return
+        home = self._wires.home(request.line)
+        data = -1 if core.id in state.holders else home
+        if request.kind == _FETCH and state.owner >= 0:
+            concerned = [state.owner]
+        else:
+            concerned = [other for other in state.holders if other != core.id]
+        if state.owner >= 0 and data >= 0:
+            data = self._cores[state.owner].parameters.node
+        others = [self._cores[other].parameters for other in concerned]
+        self._begin(request, self._wires.transaction(self.engine.now, core, home, others, data))
+
+    def _begin(self, request: _Request, ps: int) -> None:
+        self.transactions += 1
+        self.engine.at(self.engine.now + ps, self._complete, request)
+
+    def _complete(self, request: _Request) -> None:
+        """3. The transaction ends: the line changes, the next ones begin, then those who wait go on."""
+        core = request.core
+        if request.kind in (_FETCH, _OWN):
+            state = core.lines[request.line]
+            lost = self._change(request, state)
+            state.locked = False
+            if state.queue:
+                self._lock(state.queue.popleft(), state)
+        else:
+            lost = []
+            if request.kind == _WRITE:
+                self._written(request)
+        core.active -= 1
+        if core.pending:
+            self._issue(core.pending.popleft())
+        if request.store is not None:
+            self._drain(core)
+        for other in lost:
+            self._spin(other, request.line)
+        if request.kind == _FETCH:
+            self._show(core, request.line)
+        for actor in request.actors:
+            actor.resume(None)
+
+    def _change(self, request: _Request, state: _Line) -> list[_Core]:
+        """Carry out a coherent transaction; returns the cores that lost their copy."""
+        core = request.core
+        number = core.parameters.id
+        if not state.holders:
+            state.data = self._memory.get(request.line, ZERO)
+            state.dirty = False
+        if request.kind == _FETCH:
+            del core.fetching[request.line]
+            if not state.holders:
+                state.owner = number
+            elif state.owner >= 0 and not state.dirty:
+                state.owner = -1  # exclusive becomes shared, memory is as good
+            state.holders[number] = None
+            return []
+        lost = [self._cores[other] for other in state.holders if other != number]
+        state.holders = {number: None}
+        state.owner = number
+        if request.store is not None:
+            request.store.asked = False
+        return lost
+
+    def _written(self, request: _Request) -> None:
+        """Data reached memory, from a clean or an uncached store."""
+        self._memory[request.line] = request.data
+        store = request.store
+        if store is None:
+            state = request.core.lines.get(request.line)
+            if state is not None and state.data == request.data:
+                state.dirty = False
+        else:
+            store.asked = False
+            self._retire(request.core)
+        for number, watcher in list(self._watchers.get(request.line, {}).items()):
+            if self._cores[number].lines is not request.core.lines:
+                watcher.seen = self.peek(number, request.line)
+                watcher.actor.poke(watcher.value, self.engine.now)
+
+    # The store buffer.
+
+    async def _enter(self, actor: Actor, core: _Core, line: int, data: bytes, uncached: bool) -> None:
+        if len(data) != LINE:
+            raise LocalMisuse(f"a store writes a line of {LINE} bytes, not {len(data)}")
+        actor.clock += core.parameters.hit_ps
+        if len(core.buffer) >= core.parameters.store_buffer:
+            core.waiting.append((actor, core.parameters.store_buffer - 1))
+            await actor.block()
+        core.buffer.append(_Store(actor.clock, line, data, uncached))
+        if actor.clock > self.engine.now:
+            self.engine.at(actor.clock, self._drain, core)
+        else:
+            self._drain(core)
+
+    def _drain(self, core: _Core) -> None:
+        """Make visible what may be, and ask for ownership of what may be next.  Called when a store's time has
+        come and when a transaction for one has ended."""
+        while core.buffer:
+            oldest = core.buffer[0]
+            if oldest.uncached or oldest.ready > self.engine.now or not self._alone(core, oldest.line):
+                break
+            self._commit(core)
+        self._ask(core)
+
+    def _commit(self, core: _Core) -> None:
+        store = core.buffer[0]
+        state = core.lines[store.line]
+        state.data, state.dirty, state.owner = store.data, True, core.parameters.id
+        self._retire(core)
+        for number in list(self._watchers.get(store.line, ())):
+            if self._cores[number].lines is core.lines and number != core.parameters.id:
+                self._spin(self._cores[number], store.line)
+
+    def _retire(self, core: _Core) -> None:
+        """The oldest store is visible: make room, and wake who waits for it."""
+        core.buffer.popleft()
+        ready = [actor for actor, stand in core.waiting if len(core.buffer) <= stand]
+        if ready:
+            core.waiting = [entry for entry in core.waiting if len(core.buffer) > entry[1]]
+            for actor in ready:
+                self.engine.at(self.engine.now, actor.resume, None)
+
+    def _ask(self, core: _Core) -> None:
+        """Ask for the oldest stores' lines, as many as misses may be in flight.  An uncached store is asked for
+        when it is the oldest, and nothing younger before it has gone."""
+        lines: list[int] = []
+        for store in islice(core.buffer, core.parameters.outstanding):
+            if store.ready > self.engine.now or (store.uncached and lines):
+                return
+            if not store.asked and store.line not in lines and (store.uncached or not self._alone(core, store.line)):
+                store.asked = True
+                kind = _WRITE if store.uncached else _OWN
+                self._issue(_Request(core, kind, store.line, store.data, store))
+            if store.uncached:
+                return
+            lines.append(store.line)
+
+    # Spinning cores.
+
+    def _spin(self, core: _Core, line: int) -> None:
+        """The core lost a line, or it changed while it had none: if it spins on it, it fetches it again."""
+        if core.parameters.id in self._watchers.get(line, ()) and self._visible(core, line) is None:
+            self._fetch(core, line)
+
+    def _show(self, core: _Core, line: int) -> None:
+        """The core has a line again: if it spins on it and sees other data, poke it."""
+        watcher = self._watchers.get(line, {}).get(core.parameters.id)
+        if watcher is not None:
+            data = self.peek(core.parameters.id, line)
+            if data != watcher.seen:
+                watcher.seen = data
+                watcher.actor.poke(watcher.value, self.engine.now)
