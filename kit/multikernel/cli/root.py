@@ -27,7 +27,6 @@ from typer.core import TyperCommand, TyperGroup
 
 from multikernel.cli import output
 from multikernel.errors import MultikernelError
-from multikernel.spec import API_VERSION
 
 if TYPE_CHECKING:
     from typer._click import Command, Context
@@ -121,6 +120,8 @@ def _nothing() -> None:
 def _version(wanted: bool) -> None:
     if not wanted:
         return
+    from multikernel.spec import API_VERSION
+
     output.emit(f"mkit {version(DISTRIBUTION)} (plugin API {API_VERSION}, Python {platform.python_version()})")
     points = sorted(entry_points(group=PLUGIN_GROUP), key=lambda p: p.name)
     output.emit_table([(p.name, f"{p.dist.name} {p.dist.version}" if p.dist else "?") for p in points], indent="  ")
