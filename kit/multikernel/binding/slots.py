@@ -12,12 +12,12 @@ May not know: platforms, the blueprint.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from multikernel.board.model import Board
 from multikernel.errors import BindingError
 from multikernel.knowledge.explain import Failure
-from multikernel.knowledge.facts import Key, Row, show_atom
+from multikernel.knowledge.facts import Key, Row
 from multikernel.knowledge.near import near
 from multikernel.knowledge.skb import Skb
 from multikernel.registry import Registry
@@ -94,7 +94,14 @@ class Slots:
     def decide(self, slot: str) -> Decision:
         """The decision.  Raises BindingError for a slot that is not there, cannot be filled, or is open
         between several."""
-        shape = self._shape(slot)
+        return self._decide(slot, self._shape(slot))
+
+    def decide_pair(self, name: str, a: int, b: int) -> Decision:
+        """As `decide` for `transport:NAME`, but for one pair of the class, from its own facts."""
+        slot = f"transport:{name}"
+        return self._decide(slot, replace(self._shape(slot), subject=(a, b)))
+
+    def _decide(self, slot: str, shape: _Shape) -> Decision:
         candidates = self._candidates(shape)
         rejected = tuple(
             self._reject(name, shape) for name in shape.installed if name not in {c.name for c in candidates}
@@ -199,8 +206,3 @@ class Slots:
             rank = next(c.rank for c in candidates if c.name == chosen)
             return shape.candidate, (*shape.subject, rank, chosen)
         return shape.candidate, (*shape.subject, chosen)
-
-
-def show_goal(decision: Decision) -> str:
-    """The goal in the rule language."""
-    return show_atom(*decision.goal)

@@ -74,8 +74,9 @@ class Derivation:
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why one rule does not give the atom: `failed` is the first condition that cannot be met after
-    `held` (facts) were.  `instead` are facts about the same thing that say otherwise.  `rule` is None
-    when no rule and no fact is about such an atom."""
+    `held` (facts) were.  `instead` are facts about the same thing that say otherwise; `inner` why the
+    rules of `failed` do not give it either; `because` the proof of what it denies.  `rule` is None when
+    no rule is about such an atom."""
 
     atom: str
     rule: Rule | None
@@ -83,6 +84,11 @@ class Failure:
     held: tuple[Fact, ...] = ()
     instead: tuple[Fact, ...] = ()
     inner: tuple[Failure, ...] = ()
+    because: Derivation | None = None
+
+    def leaf(self) -> Failure:
+        """The innermost failure, along the first rule of each."""
+        return self.inner[0].leaf() if self.inner else self
 
     def facts(self) -> Iterator[Fact]:
         """Every fact it names, each once."""
@@ -93,6 +99,8 @@ class Failure:
         yield from self.instead
         for failure in self.inner:
             yield from failure._facts()
+        if self.because is not None:
+            yield from self.because.facts()
 
 
 def explain(skb: Skb, name: str, values: Row) -> Derivation | None:
@@ -108,7 +116,10 @@ def why_not(skb: Skb, name: str, values: Row, depth: int = 3) -> tuple[Failure, 
     failures = []
     for rule in skb.program.rules:
         if rule.name == name and (start := _unify(rule, values)) is not None:
-            failures.append(_failure(skb, atom, rule, values, start, depth))
+            failures.append(_failure(skb, atom, rule, start, depth))
+    others = [rule for rule in skb.program.rules if rule.name == name]
+    if not failures and len(others) == 1:
+        return (Failure(atom, others[0], f"{atom} is not of the form {others[0].head}"),)
     if not failures:
         return (Failure(atom, None, atom, instead=_about(skb, name, values)),)
     return tuple(failures)
@@ -161,7 +172,7 @@ class _Prover:
         return None
 
 
-def _failure(skb: Skb, atom: str, rule: Rule, values: Row, start: Bindings, depth: int) -> Failure:
+def _failure(skb: Skb, atom: str, rule: Rule, start: Bindings, depth: int) -> Failure:
     """The longest prefix of the body that can be met, and what comes after it."""
     best: list[dict[Var, Value]] = [dict(start)]
     met = 0
@@ -182,13 +193,16 @@ def _failure(skb: Skb, atom: str, rule: Rule, values: Row, start: Bindings, dept
     literal = rule.body[met]
     instead: tuple[Fact, ...] = ()
     inner: tuple[Failure, ...] = ()
+    because: Derivation | None = None
+    if isinstance(literal, Not):
+        because = explain(skb, literal.atom.predicate, _ground(literal.atom, bindings))
     if isinstance(literal, Atom):
         terms = [_value(term, bindings) for term in literal.terms]
         instead = _about(skb, literal.predicate, terms)
         ground = [term for term in terms if term is not None]
         if depth > 1 and len(ground) == len(terms) and literal.predicate in {r.name for r in skb.program.rules}:
             inner = why_not(skb, literal.predicate, tuple(ground), depth - 1)
-    return Failure(atom, rule, _show(literal, bindings), held, instead, inner)
+    return Failure(atom, rule, _show(literal, bindings), held, instead, inner, because)
 
 
 def _about(skb: Skb, name: str, terms: Sequence[Value | None]) -> tuple[Fact, ...]:

@@ -1,0 +1,86 @@
+"""`mkit assemble BOARD`: bind a board and say what was decided; with -o, write the blueprint.
+
+The file is the lock of a kernel: canonical JSON, the same bytes for the same inputs.
+
+May not know: how binding decides.
+"""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multikernel.assemble import assemble as assemble_board
+from multikernel.blueprint import Blueprint
+from multikernel.cli import output
+from multikernel.errors import FileError
+from multikernel.registry import Registry
+
+
+def complete_board(incomplete: str) -> list[str]:
+    """Names of boards, for the shell."""
+    from multikernel.board.find import list_boards
+
+    return [board.name for board in list_boards() if board.name.startswith(incomplete)]
+
+
+def assemble(
+    board: Annotated[str, typer.Argument(help="A path, a name, or - for stdin.", autocompletion=complete_board)],
+    out: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Write the blueprint; - is stdout.")] = "",
+    platform: Annotated[str, typer.Option(help="Bind for sim, host or qemu; any: for whichever.")] = "any",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Bind a board: make its blueprint."""
+    registry = Registry.load()
+    output.warn_problems(registry.problems)
+    blueprint = assemble_board(board, registry, platform)
+    if out == "-":
+        sys.stdout.write(blueprint.to_json())
+        return
+    if out:
+        _write(Path(out), blueprint)
+    if json:
+        output.emit_json(
+            {
+                "board": blueprint.board,
+                "hash": blueprint.hash,
+                "file": out,
+                "blueprint": json_format.loads(blueprint.to_json()),
+            }
+        )
+    else:
+        _show(blueprint, out)
+
+
+def _write(path: Path, blueprint: Blueprint) -> None:
+    """All of the file, or the one that was there."""
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        draft.write_text(blueprint.to_json(), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}", code="not-writable") from error
+
+
+def _show(blueprint: Blueprint, out: str) -> None:
+    output.emit(
+        f"{output.style(blueprint.board, 'bold')}: {len(blueprint.cores)} cores, boot core {blueprint.boot_core}"
+    )
+    output.emit_table(
+        [(entry.slot, entry.plugin, f"{entry.distribution} {entry.version}") for entry in blueprint.bindings], "  "
+    )
+    output.emit(output.style("pairs of cores", "bold"))
+    output.emit_table(
+        [
+            (entry.name, f"{entry.pairs} pairs", entry.transport, f"home {entry.home}", f"window {entry.slots}")
+            for entry in blueprint.pair_classes
+        ]
+        or [("none", "", "", "", "")],
+        "  ",
+    )
+    output.emit(f"{len(blueprint.channels)} channels fixed, {len(blueprint.trees)} trees")
+    output.emit(f"blueprint {blueprint.hash}" + (f" written to {out}" if out else ""))

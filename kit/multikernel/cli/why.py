@@ -1,0 +1,113 @@
+"""`mkit why BOARD SLOT`: what fills a slot, of which candidates, by which rule and facts, and what each
+other lacks.
+
+May not know: how binding decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from multikernel.assemble import know
+from multikernel.binding.reasons import Reason, reason
+from multikernel.binding.slots import Rejected
+from multikernel.cli import output
+from multikernel.cli.assemble import complete_board
+from multikernel.knowledge.explain import Derivation
+from multikernel.knowledge.facts import Fact
+from multikernel.knowledge.ir import Rule
+from multikernel.registry import Registry
+
+
+def why(
+    board: Annotated[str, typer.Argument(help="A path, a name, or - for stdin.", autocompletion=complete_board)],
+    slot: Annotated[
+        str,
+        typer.Argument(
+            help="transport:0->31, transport:CLASS, home:0->31, tree:numa, cpu-driver:KIND, monitor, consistency:OBJECT."
+        ),
+    ],
+    platform: Annotated[str, typer.Option(help="Bind for sim, host or qemu; any: for whichever.")] = "any",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Why a slot of a board is bound as it is, or cannot be."""
+    registry = Registry.load()
+    output.warn_problems(registry.problems)
+    known = know(board, registry, platform)
+    found = reason(known, slot)
+    if json:
+        output.emit_json({"board": known.board.name, **_document(found)})
+    else:
+        _show(found)
+
+
+def _show(found: Reason) -> None:
+    by = f"named at {found.named_at}" if found.named_at else "decided by policy"
+    output.emit(f"{found.slot}: {output.style(found.chosen, 'bold')}, {by}")
+    output.emit(f"  {found.subject}")
+    if found.candidates:
+        output.emit(output.style("candidates, least rank first", "bold"))
+        output.emit_table([(str(entry.rank), entry.name) for entry in found.candidates], "  ")
+    if found.proofs:
+        output.emit(output.style("because", "bold"))
+        for proof in found.proofs:
+            for depth, told, where in _lines(proof, 0):
+                output.emit(f"  {'  ' * depth}{told}  {output.style(where, 'dim')}")
+    if found.rejected:
+        output.emit(output.style("rejected", "bold"))
+        for reject in found.rejected:
+            output.emit(f"  {reject.name} needs {_unmet(reject)}")
+            for fact in list(dict.fromkeys(reject.failure.facts()))[:6]:
+                output.emit(f"    {fact}  {output.style(str(fact.source), 'dim')}")
+
+
+def _lines(proof: Derivation, depth: int) -> Iterator[tuple[int, str, str]]:
+    rule = proof.rule
+    if proof.fact is not None:
+        yield depth, proof.atom, str(proof.fact.source)
+    elif rule is not None:
+        chosen = f" of {proof.rows}" if proof.rows else ""
+        yield depth, f"{proof.atom}{chosen}", f"by {rule.where}: {' '.join(rule.text.split())}"
+    for premise in proof.premises:
+        yield from _lines(premise, depth + 1)
+    for condition in proof.conditions:
+        yield depth + 1, condition, "holds"
+
+
+def _unmet(reject: Rejected) -> str:
+    leaf = reject.failure.leaf().failed
+    return reject.unmet if leaf == reject.unmet else f"{reject.unmet}, where {leaf} fails"
+
+
+def _document(found: Reason) -> dict[str, object]:
+    rules = dict.fromkeys(rule for proof in found.proofs for rule in proof.rules())
+    facts = dict.fromkeys(fact for proof in found.proofs for fact in proof.facts())
+    return {
+        "slot": found.slot,
+        "chosen": found.chosen,
+        "subject": found.subject,
+        "named_at": found.named_at or None,
+        "candidates": [{"name": entry.name, "rank": entry.rank} for entry in found.candidates],
+        "rules": [_rule(rule) for rule in rules],
+        "facts": [_fact(fact) for fact in facts],
+        "rejected": [
+            {
+                "name": reject.name,
+                "unmet": reject.unmet,
+                "fails": reject.failure.leaf().failed,
+                "facts": [_fact(fact) for fact in dict.fromkeys(reject.failure.facts())],
+            }
+            for reject in found.rejected
+        ],
+    }
+
+
+def _rule(rule: Rule) -> dict[str, object]:
+    return {"where": str(rule.where), "text": " ".join(rule.text.split())}
+
+
+def _fact(fact: Fact) -> dict[str, object]:
+    return {"fact": str(fact), "kind": fact.source.kind, "source": fact.source.where, "time": fact.time}
