@@ -115,7 +115,8 @@ struct mk_words {
     uint64_t w[MK_WORDS];
 };
 
-/* The page a dispatcher shares with its driver.  The driver reads `text` alone. */
+/* The page a dispatcher shares with its driver.  The driver reads `text` alone, and writes the rest.
+ * Volatile, no barriers: both run on the same core. */
 struct mk_dispatcher {
     uint32_t core;    /* index in mk_cores */
     uint32_t slot;
@@ -123,6 +124,8 @@ struct mk_dispatcher {
     uint32_t klass;   /* index in mk_classes, or MK_NOWHERE */
     uint32_t role;    /* 0: src, 1: dst of the class */
     uint32_t run;     /* monitor of the boot core: program to run, or MK_NOWHERE */
+    volatile uint32_t mail;    /* local messages wait */
+    volatile uint32_t crowded; /* another dispatcher wants this core: do not spin */
     char text[1024];
 };
 

@@ -18,7 +18,9 @@ uint64_t mk_lmp_send(uint64_t slot, const struct mk_words *words) {
     return mk_lmp(MK_CALL_LMP_SEND, slot, &copy);
 }
 
-uint64_t mk_lmp_take(struct mk_words *words) { return mk_lmp(MK_CALL_LMP_TAKE, 0, words); }
+uint64_t mk_lmp_take(struct mk_words *words) {
+    return MK_ME->mail ? mk_lmp(MK_CALL_LMP_TAKE, 0, words) : MK_NONE;
+}
 
 uint64_t mk_time(void) {
     uint32_t low, high;
@@ -46,11 +48,11 @@ static void set_asleep(struct mk_endpoint *endpoints, uint32_t count, bool aslee
 }
 
 void mk_wait(struct mk_endpoint *endpoints, uint32_t count, uint32_t *idle_turns, uint64_t deadline) {
-    if (++*idle_turns < POLLS) {
+    if (*idle_turns < POLLS && !MK_ME->crowded) {
+        ++*idle_turns;
         mk_pause();
         return;
     }
-    *idle_turns = 0;
     set_asleep(endpoints, count, true);
     /* "Asleep" must be visible before the last look at the lines; pairs with the fence in mk_send. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

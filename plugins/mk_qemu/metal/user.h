@@ -24,9 +24,9 @@ extern uint64_t mk_sent;
 /* Send, waking the peer's core if it sleeps.  False when the window is full, and then nothing was sent. */
 bool mk_send(struct mk_endpoint *endpoint, const struct mk_words *words);
 
-/* One turn of a loop that found nothing: lets other cores and dispatchers run while `*idle_turns` is
- * small, then blocks until a message, local mail or `deadline` (0: none).  Set `*idle_turns` to 0
- * after finding something. */
+/* One turn of a loop that found nothing: polls on while `*idle_turns` is small and nobody else wants the
+ * core, then blocks until a message, local mail or `deadline` (0: none).  Set `*idle_turns` to 0 after
+ * finding something: one woken for nothing blocks again at once. */
 void mk_wait(struct mk_endpoint *endpoints, uint32_t count, uint32_t *idle_turns, uint64_t deadline);
 
 uint64_t mk_time(void); /* the time stamp counter; of one clock on all cores */

@@ -13,6 +13,7 @@ static bool is_monitor(const struct dcb *dcb) { return dcb->slot == MK_MONITOR; 
 void end(struct dcb *dcb, struct mk_words last) {
     dcb->ended = true;
     dcb->last = last;
+    core.dcbs[MK_MONITOR].page->mail = 1;
     wake(&core.dcbs[MK_MONITOR]);
 }
 
@@ -26,6 +27,7 @@ static uint64_t lmp_send(struct dcb *from, const struct frame *save) {
     to->senders[at] = from->slot;
     to->mail[at] =
         (struct mk_words){{save->rsi, save->rdx, save->r10, save->r8, save->r9, save->r12, save->r13}};
+    to->page->mail = 1;
     wake(to);
     return 0;
 }
@@ -57,6 +59,7 @@ static uint64_t lmp_take(struct dcb *dcb) {
                 other->root = 0; /* its part is free */
                 return MK_KERNEL;
             }
+    dcb->page->mail = 0;
     return MK_NONE;
 }
 

@@ -58,13 +58,15 @@ void wake(struct dcb *dcb) {
 
 /* When the timer is wanted: the end of the quantum if another dispatcher wants the core, and the first
  * deadline of those that wait.  Without either it stays off: an idle core is not disturbed. */
-static void set_timer(const struct dcb *running) {
+static void set_timer(struct dcb *running) {
     uint64_t now = time_now(), ticks = 0;
+    bool crowded = false;
     for (struct dcb *dcb = core.dcbs; dcb < core.dcbs + MK_DISPATCHERS; dcb++) {
         uint64_t wanted = 0;
-        if (running && dcb != running && may_run(dcb))
+        if (running && dcb != running && may_run(dcb)) {
             wanted = QUANTUM;
-        else if (dcb->root && dcb->blocked && dcb->deadline)
+            crowded = true;
+        } else if (dcb->root && dcb->blocked && dcb->deadline)
             wanted = dcb->deadline > now ? dcb->deadline - now : 1;
         if (wanted && (!ticks || wanted < ticks))
             ticks = wanted;
@@ -72,6 +74,8 @@ static void set_timer(const struct dcb *running) {
     if (ticks || core.armed)
         apic_timer(ticks);
     core.armed = ticks != 0;
+    if (running)
+        running->page->crowded = crowded;
 }
 
 /* Round-robin: the next after the current one that may run. */
