@@ -35,7 +35,7 @@ PLUGINS = (
     predicate("monitor(monitor: str)", "An installed monitor."),
     predicate("protocol(protocol: str)", "An installed consistency protocol."),
     predicate("replicates(protocol: str, object: str)", "What it can keep consistent."),
-    predicate("facet(plugin: str, platform: str)", "The plugin runs on this platform kind; `any`: none was named."),
+    predicate("facet(kind: str, plugin: str, platform: str)", "It runs on this platform kind; `any`: none was named."),
     predicate("platform(platform: str)", "The platform kind assembled for; `any`: none was named."),
     predicate("transport_serves(transport: str, a: int, b: int)", "Can carry messages from a to b.", derived=True),
     predicate("driver_serves(driver: str, kind: str)", "Can drive cores of the kind.", derived=True),
@@ -53,21 +53,23 @@ def assert_plugins(skb: Skb, registry: Registry, platform: str) -> None:
     skb.declare(*PLUGINS)
     skb.assert_fact("platform", (platform,), Source("asserted", "--platform"))
     for transport in registry.transports:
-        about = _Installed(skb, registry.transports.origin(transport.name), transport, transport.name, platform)
+        about = _Installed(
+            skb, registry.transports.origin(transport.name), transport, "transport", transport.name, platform
+        )
         about.fact("transport", transport.name, transport.rank)
         about.serves("transport_serves", (A, B), _atom("core", A, _ANY), _atom("core", B, Var("_any2")))
     for driver in registry.cpu_drivers:
-        about = _Installed(skb, registry.cpu_drivers.origin(driver.name), driver, driver.name, platform)
+        about = _Installed(skb, registry.cpu_drivers.origin(driver.name), driver, "cpu_driver", driver.name, platform)
         about.fact("cpu_driver", driver.name, driver.isa)
         isa = Var("I")
         about.serves("driver_serves", (KIND,), _atom("kind", KIND, isa), _atom("cpu_driver", driver.name, isa))
     for monitor in registry.monitors:
-        about = _Installed(skb, registry.monitors.origin(monitor.name), monitor, monitor.name, platform)
+        about = _Installed(skb, registry.monitors.origin(monitor.name), monitor, "monitor", monitor.name, platform)
         about.fact("monitor", monitor.name)
         about.serves("monitor_serves", (), _atom("monitor", monitor.name))
     for protocol in registry.consistency_protocols:
         origin = registry.consistency_protocols.origin(protocol.name)
-        about = _Installed(skb, origin, protocol, protocol.name, platform)
+        about = _Installed(skb, origin, protocol, "protocol", protocol.name, platform)
         about.fact("protocol", protocol.name)
         for replicated in protocol.replicates:
             about.fact("replicates", protocol.name, replicated)
@@ -77,12 +79,12 @@ def assert_plugins(skb: Skb, registry: Registry, platform: str) -> None:
 class _Installed:
     """One installed plugin on its way into the SKB."""
 
-    def __init__(self, skb: Skb, origin: Plugin, spec: Spec, name: str, platform: str) -> None:
+    def __init__(self, skb: Skb, origin: Plugin, spec: Spec, kind: str, name: str, platform: str) -> None:
         self._skb, self._origin, self._spec, self._name = skb, origin, spec, name
         self._file, self._line = _place(origin, name, spec.requires)
         facets = ["any", "sim", "host"] + (["qemu"] if spec.metal else [])
         if platform in facets:
-            self.fact("facet", name, platform)
+            self.fact("facet", kind, name, platform)
 
     def fact(self, predicate: str, *values: int | str) -> None:
         self._skb.assert_fact(predicate, values, Source("asserted", f"{self._file}:{self._line}"))

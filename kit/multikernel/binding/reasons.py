@@ -82,9 +82,10 @@ def _home(known: Knowledge, slot: str, a: int, b: int) -> Reason:
     if not rows:
         raise BindingError(f"no memory is addressable from both core {a} and core {b}", slot=slot)
     home, region = map(str, rows[0])
-    others = known.skb.query(f"common({a}, {b}, O, R)").rows
-    candidates = tuple(Candidate(str(row[1]), order) for row in others if isinstance(order := row[0], int))
-    subject = f"buffer of a channel {a}->{b}, in the {'receiver' if home == 'receiver' else 'common'} region"
+    source, where = ("near", "the receiver's node") if home == "receiver" else ("common", "memory both can address")
+    others = known.skb.query(f"{source}({a}, {b}, O, R)").rows
+    candidates = tuple(Candidate(str(name), int(order)) for order, name in others)
+    subject = f"the buffer of a channel {a}->{b} lives on {where}"
     return Reason(slot, region, subject, "", candidates, (), _proofs(known, "home", (a, b, home, region)))
 
 

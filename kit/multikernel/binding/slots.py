@@ -17,12 +17,14 @@ from dataclasses import dataclass, replace
 from multikernel.board.model import Board
 from multikernel.errors import BindingError
 from multikernel.knowledge.explain import Failure
-from multikernel.knowledge.facts import Key, Row
+from multikernel.knowledge.facts import Fact, Key, Row
 from multikernel.knowledge.near import near
 from multikernel.knowledge.skb import Skb
 from multikernel.registry import Registry
 
 AUTO = "auto"
+FACTS_SHOWN = 4
+"""Facts named for each rejected candidate: what decided comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An installed plugin that cannot fill the slot: `unmet` is its first requirement that fails."""
+    """An installed plugin that cannot fill the slot: `unmet` is its first requirement that fails,
+    `failure` how it fails."""
 
     name: str
     unmet: str
     failure: Failure
+
+    def facts(self) -> tuple[Fact, ...]:
+        """The facts that decided against it."""
+        return tuple(dict.fromkeys((*self.failure.leaf().facts(), *self.failure.facts())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class _Shape:
     """How a kind of slot is asked for.  `serves` and `candidate` are predicates; in the first the plugin
     comes before the subject, in the second after it."""
 
+    kind: str
     serves: str
     candidate: str
     installed: tuple[str, ...]
@@ -128,16 +136,18 @@ class Slots:
         head, _, subject = slot.partition(":")
         match head:
             case "cpu-driver" if subject in {core.kind for core in self._board.topology().cores}:
-                return _Shape("driver_serves", "driver_candidate", registry.cpu_drivers.names(), (subject,))
+                return _Shape(
+                    "cpu_driver", "driver_serves", "driver_candidate", registry.cpu_drivers.names(), (subject,)
+                )
             case "monitor" if not subject:
-                return _Shape("monitor_serves", "monitor_candidate", registry.monitors.names(), ())
+                return _Shape("monitor", "monitor_serves", "monitor_candidate", registry.monitors.names(), ())
             case "transport" if subject == "self" or subject in self._classes:
                 pair = self._classes.get(subject, self._self)
                 installed = registry.transports.names()
-                return _Shape("transport_serves", "transport_candidate", installed, pair, ranked=True)
+                return _Shape("transport", "transport_serves", "transport_candidate", installed, pair, ranked=True)
             case "consistency" if subject:
                 installed = registry.consistency_protocols.names()
-                return _Shape("protocol_serves", "protocol_candidate", installed, (subject,))
+                return _Shape("protocol", "protocol_serves", "protocol_candidate", installed, (subject,))
         slots = self.all()
         close = near(slot, slots) or slots
         raise BindingError(f"there is no slot {slot!r} on {self._board.name}; there are {', '.join(close)}", slot=slot)
@@ -151,12 +161,11 @@ class Slots:
 
     def _reject(self, name: str, shape: _Shape) -> Rejected:
         failures = self._skb.why_not(shape.serves, name, *shape.subject)
-        failures = failures or self._skb.why_not("runs", name)
-        failure = failures[0]
-        unmet = failure.failed
-        if failure.failed.startswith("facet("):
-            unmet = f"a facet for platform {failure.failed.split(', ')[1][1:-2]}"
-        return Rejected(name, unmet, failure)
+        if failures:
+            return Rejected(name, str(failures[0]), failures[0])
+        failure = self._skb.why_not("runs", shape.kind, name)[0]
+        ((platform,),) = self._skb.query("platform(P)").rows
+        return Rejected(name, f"a facet for platform {platform}", failure)
 
     def _named_by_board(self, slot: str) -> tuple[str, str]:
         head, _, subject = slot.partition(":")
@@ -190,7 +199,9 @@ class Slots:
     def _unmet(self, slot: str, shape: _Shape, rejected: tuple[Rejected, ...]) -> str:
         subject = f" ({', '.join(map(str, shape.subject))})" if shape.subject else ""
         lines = [f"slot {slot}{subject}: no installed plugin serves it" + self._problems()]
-        lines += [f"  {reject.name}: needs {reject.unmet}" for reject in rejected]
+        for reject in rejected:
+            lines.append(f"  {reject.name} needs {reject.unmet}")
+            lines += [f"    {fact}: {fact.source}" for fact in reject.facts()[:FACTS_SHOWN]]
         if not rejected:
             lines.append("  none of this kind is installed; mkit plugins list shows what is")
         return "\n".join(lines)

@@ -13,7 +13,7 @@ May not know: transports, memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from multikernel.blueprint import Tree, TreeNode
 from multikernel.board.topology import Topology
@@ -24,22 +24,24 @@ def trees(topology: Topology, skb: Skb) -> tuple[Tree, ...]:
     """All four, every core in each."""
     root = topology.boot_core
     flat = (TreeNode(root, tuple(core.id for core in topology.cores if core.id != root)),)
-    by_package = [core for _, _, core in skb.query("multicast_order(K, P, C)").rows]
-    farthest_first = [core for _, _, core in skb.query("numa_order(K, P, C)").rows]
+    packages = {row[0]: row[1] for row in skb.query("close(C, P)").integers()}
+    by_package = [core for _, _, core in skb.query("multicast_order(K, P, C)").integers()]
+    farthest_first = [core for _, _, core in skb.query("numa_order(K, P, C)").integers()]
     return (
         Tree("broadcast", "root", flat),
         Tree("unicast", "root", flat),
-        Tree("multicast", "root", _two_levels(topology, [c for c in by_package if isinstance(c, int)])),
-        Tree("numa", "receiver", _two_levels(topology, [c for c in farthest_first if isinstance(c, int)])),
+        Tree("multicast", "root", _two_levels(topology, by_package, packages)),
+        Tree("numa", "receiver", _two_levels(topology, farthest_first, packages)),
     )
 
 
-def _two_levels(topology: Topology, leaders: Sequence[int]) -> tuple[TreeNode, ...]:
+def _two_levels(topology: Topology, leaders: Sequence[int], packages: Mapping[int, int]) -> tuple[TreeNode, ...]:
     """Root -> leaders -> the cores of their packages.  What has no leader hangs under the root, last."""
     root = topology.boot_core
-    leader_of = {topology.core(leader).package: leader for leader in leaders}
+    leader_of = {packages[leader]: leader for leader in leaders}
     members: dict[int, list[int]] = {root: list(leaders), **{leader: [] for leader in leaders}}
     for core in topology.cores:
         if core.id != root and core.id not in members:
-            members[leader_of.get(core.package, root)].append(core.id)
+            package = packages.get(core.id)
+            members[root if package is None else leader_of.get(package, root)].append(core.id)
     return tuple(TreeNode(core, tuple(children)) for core, children in members.items() if children or core == root)

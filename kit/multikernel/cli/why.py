@@ -13,7 +13,7 @@ import typer
 
 from multikernel.assemble import know
 from multikernel.binding.reasons import Reason, reason
-from multikernel.binding.slots import Rejected
+from multikernel.binding.slots import FACTS_SHOWN
 from multikernel.cli import output
 from multikernel.cli.assemble import complete_board
 from multikernel.knowledge.explain import Derivation
@@ -27,7 +27,7 @@ def why(
     slot: Annotated[
         str,
         typer.Argument(
-            help="transport:0->31, transport:CLASS, home:0->31, tree:numa, cpu-driver:KIND, monitor, consistency:OBJECT."
+            help="transport:0->31, transport:CLASS, home:0->31, tree:numa, cpu-driver:KIND, monitor, consistency:X."
         ),
     ],
     platform: Annotated[str, typer.Option(help="Bind for sim, host or qemu; any: for whichever.")] = "any",
@@ -53,33 +53,34 @@ def _show(found: Reason) -> None:
         output.emit_table([(str(entry.rank), entry.name) for entry in found.candidates], "  ")
     if found.proofs:
         output.emit(output.style("because", "bold"))
+        told: set[str] = set()
         for proof in found.proofs:
-            for depth, told, where in _lines(proof, 0):
-                output.emit(f"  {'  ' * depth}{told}  {output.style(where, 'dim')}")
+            for depth, text, where in _lines(proof, 0, told):
+                output.emit(f"  {'  ' * depth}{text}  {output.style(where, 'dim')}")
     if found.rejected:
         output.emit(output.style("rejected", "bold"))
         for reject in found.rejected:
-            output.emit(f"  {reject.name} needs {_unmet(reject)}")
-            for fact in list(dict.fromkeys(reject.failure.facts()))[:6]:
+            output.emit(f"  {reject.name} needs {reject.unmet}")
+            for fact in reject.facts()[:FACTS_SHOWN]:
                 output.emit(f"    {fact}  {output.style(str(fact.source), 'dim')}")
 
 
-def _lines(proof: Derivation, depth: int) -> Iterator[tuple[int, str, str]]:
+def _lines(proof: Derivation, depth: int, told: set[str]) -> Iterator[tuple[int, str, str]]:
+    """A line for each atom, condition and fact of a proof; what was told is not told again."""
     rule = proof.rule
+    if proof.atom in told:
+        yield depth, proof.atom, "as above"
+        return
+    told.add(proof.atom)
     if proof.fact is not None:
         yield depth, proof.atom, str(proof.fact.source)
     elif rule is not None:
-        chosen = f" of {proof.rows}" if proof.rows else ""
+        chosen = f", {rule.aggregate.function} of {proof.rows}" if rule.aggregate is not None else ""
         yield depth, f"{proof.atom}{chosen}", f"by {rule.where}: {' '.join(rule.text.split())}"
     for premise in proof.premises:
-        yield from _lines(premise, depth + 1)
+        yield from _lines(premise, depth + 1, told)
     for condition in proof.conditions:
         yield depth + 1, condition, "holds"
-
-
-def _unmet(reject: Rejected) -> str:
-    leaf = reject.failure.leaf().failed
-    return reject.unmet if leaf == reject.unmet else f"{reject.unmet}, where {leaf} fails"
 
 
 def _document(found: Reason) -> dict[str, object]:
@@ -97,8 +98,7 @@ def _document(found: Reason) -> dict[str, object]:
             {
                 "name": reject.name,
                 "unmet": reject.unmet,
-                "fails": reject.failure.leaf().failed,
-                "facts": [_fact(fact) for fact in dict.fromkeys(reject.failure.facts())],
+                "facts": [_fact(fact) for fact in reject.facts()],
             }
             for reject in found.rejected
         ],

@@ -90,6 +90,15 @@ class Failure:
         """The innermost failure, along the first rule of each."""
         return self.inner[0].leaf() if self.inner else self
 
+    def __str__(self) -> str:
+        """What is missing, down to the condition that no rule explains further."""
+        leaf = self.leaf()
+        if leaf is self:
+            return self.failed
+        if leaf.failed.startswith("which"):
+            return f"{self.failed}, {leaf.failed}"
+        return f"{self.failed}, where {leaf.failed} does not hold"
+
     def facts(self) -> Iterator[Fact]:
         """Every fact it names, each once."""
         yield from dict.fromkeys(self._facts())
@@ -119,7 +128,7 @@ def why_not(skb: Skb, name: str, values: Row, depth: int = 3) -> tuple[Failure, 
             failures.append(_failure(skb, atom, rule, start, depth))
     others = [rule for rule in skb.program.rules if rule.name == name]
     if not failures and len(others) == 1:
-        return (Failure(atom, others[0], f"{atom} is not of the form {others[0].head}"),)
+        return (Failure(atom, others[0], f"which is not of the form {others[0].head}"),)
     if not failures:
         return (Failure(atom, None, atom, instead=_about(skb, name, values)),)
     return tuple(failures)

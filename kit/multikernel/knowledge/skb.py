@@ -40,6 +40,10 @@ class Answers:
     def __bool__(self) -> bool:
         return bool(self.rows)
 
+    def integers(self) -> tuple[tuple[int, ...], ...]:
+        """The rows, of which every column is declared int."""
+        return tuple(tuple(value for value in row if isinstance(value, int)) for row in self.rows)
+
 
 class Skb:
     """See the module."""

@@ -27,6 +27,8 @@ def load(skb: Skb, names: Sequence[str]) -> None:
     rules = [
         rule
         for name in names
-        for rule in parse_rules((folder / f"{name}.dl").read_text(encoding="utf-8"), f"policies/{name}.dl")
+        for rule in parse_rules(
+            (folder / f"{name}.dl").read_text(encoding="utf-8"), f"multikernel/knowledge/policies/{name}.dl"
+        )
     ]
     skb.add_parsed(rules)
