@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from multikernel.interfaces import Platform, Transport
     from multikernel.knowledge.backend import SkbBackend
     from multikernel.system.driver import CpuDriverModel
-    from multikernel.system.monitor import MonitorMain
+    from multikernel.system.environment import MonitorMain, ProgramMain
     from multikernel.system.protocol import ConsistencyProtocol
-    from multikernel.system.runtime import ProgramMain
 
 API_VERSION = 1
 """Version of the plugin API.  A plugin package says `multikernel_api = 1` in its `__init__`."""
