@@ -70,5 +70,5 @@ def _delete_one(ledger: Ledger, mdb: Mdb, victim: Capability) -> list[Capability
     free = mdb.remove(resource)
     if parent is None or parent.type is not CapType.DISPATCHER:
         above = (parent.base, parent.size) if parent is not None else (0, 0)
-        ledger.effects.extend(ReturnMemory(base, size, *above) for base, size in free)
+        ledger.returned.extend(ReturnMemory(base, size, *above) for base, size in free)
     return content

@@ -88,7 +88,8 @@ class Identity(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Of one invocation: its `result` (None but for `Identify`), effects in order, costs by name."""
+    """Of one invocation: its `result` (None but for `Identify`), effects in order with every
+    `ReturnMemory` after all others, costs by name."""
 
     result: Identity | None
     effects: tuple[Effect, ...]
@@ -97,9 +98,11 @@ class Outcome(NamedTuple):
 
 @dataclass(slots=True)
 class Ledger:
-    """Effects and costs while an operation runs."""
+    """Effects and costs while an operation runs.  `returned` is kept apart because memory may be used
+    again only when no TLB knows of it any more."""
 
     effects: list[Effect] = field(default_factory=list)
+    returned: list[ReturnMemory] = field(default_factory=list)
     costs: dict[str, int] = field(default_factory=dict)
 
     def charge(self, name: str, times: int = 1) -> None:
@@ -108,4 +111,4 @@ class Ledger:
             self.costs[name] = self.costs.get(name, 0) + times
 
     def outcome(self, result: Identity | None = None) -> Outcome:
-        return Outcome(result, tuple(self.effects), tuple(Charge(*item) for item in self.costs.items()))
+        return Outcome(result, (*self.effects, *self.returned), tuple(Charge(*item) for item in self.costs.items()))
