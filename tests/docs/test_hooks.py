@@ -51,3 +51,44 @@ def test_the_example_board_is_a_board() -> None:
     registry = Registry.of(example("board_dirs"))
     board = load_board("pair", sources=list(registry.board_dirs))
     assert board.name == "pair"
+
+
+def test_the_example_protocol_agrees_on_every_core() -> None:
+    from multikernel.system.protocol import Applied, Apply, Complete, Member, Received, ReplicaState, Send
+
+    protocol = next(iter(Registry.of(example("consistency_protocols")).consistency_protocols)).factory()
+    tree = {0: Member(-1, (1, 2)), 1: Member(0, ()), 2: Member(0, (3,)), 3: Member(2, ())}
+    states = {core: ReplicaState(core, (member,)) for core, member in tree.items()}
+    pending = [(0, effect) for effect in protocol.begin(states[0], 7, 99, 0)]
+    applied: list[int] = []
+    completed: list[int] = []
+    while pending:
+        core, effect = pending.pop(0)
+        if isinstance(effect, Send):
+            received = Received(core, effect.operation, effect.phase, effect.value, effect.tree)
+            pending += [(effect.target, more) for more in protocol.step(states[effect.target], received)]
+        elif isinstance(effect, Apply):
+            assert effect.value == 99
+            applied.append(core)
+            pending += [(core, more) for more in protocol.step(states[core], Applied(effect.operation))]
+        elif isinstance(effect, Complete):
+            completed.append(core)
+    assert sorted(applied) == [0, 1, 2, 3]
+    assert completed == [0]
+
+
+def test_the_example_backend_answers_from_facts() -> None:
+    from multikernel.knowledge.facts import Fact, Source
+    from multikernel.knowledge.ir import Atom, Program, Query, Var, Where
+
+    backend = next(iter(Registry.of(example("skb_backends")).skb_backends)).factory()
+    backend.set_rules(Program((), (("near", 2),)))
+    source = Source("asserted", "here")
+    facts = [Fact("near", row, source, 1) for row in ((0, 1), (1, 2), (2, 2))]
+    backend.sync(facts, [])
+    here, x, y = Where("here", 1, 1), Var("X"), Var("Y")
+    two_steps = Query((x, y), (Atom("near", (x, Var("Z")), here), Atom("near", (Var("Z"), y), here)), "")
+    assert backend.query(two_steps, 1000) == [(0, 2), (1, 2), (2, 2)]
+    assert backend.query(Query((), (Atom("near", (2, 1), here),), ""), 1000) == []
+    backend.sync([], facts[2:])
+    assert backend.query(Query((x,), (Atom("near", (x, x), here),), ""), 1000) == []
