@@ -41,6 +41,15 @@ class MonitorJoined:
 
 
 @dataclass(frozen=True, slots=True)
+class Booted:
+    """Every core has joined or was given up, and what the boot list names is started; `members` cores are up."""
+
+    at_ns: int
+    core: int
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessStarted:
     """A dispatcher of process `name` runs on `core`; `parent` started it."""
 
@@ -91,4 +100,4 @@ class ProgramRaised:
     trace: str
 
 
-Event: TypeAlias = CoreUp | CoreFailed | MonitorJoined | ProcessStarted | Message | ProgramDone | ProgramRaised
+Event: TypeAlias = CoreUp | CoreFailed | MonitorJoined | Booted | ProcessStarted | Message | ProgramDone | ProgramRaised

@@ -85,10 +85,9 @@ class ChannelMemory(Protocol):
     def receiver(self, first: int, slots: int) -> RingReceiver: ...
 
 
-class Endpoint(Protocol):
-    """One side of a channel, built by a transport inside the core that uses it.  Messages are at
-    most 56 bytes, arrive whole, in order and once.  Not to be shared between threads.  `ack_interval`:
-    `poll` acknowledges, and so makes room, with every so many messages it gave."""
+class Carrier(Protocol):
+    """Moves messages one way each: at most 56 bytes, whole, in order and once.  Not to be shared between
+    threads.  `ack_interval`: `poll` acknowledges, and so makes room, with every so many messages it gave."""
 
     ack_interval: int
 
@@ -99,6 +98,10 @@ class Endpoint(Protocol):
     def poll(self) -> Awaitable[bytes | None]:
         """The next message if one has arrived, else None.  Raises PeerError for a line that is not
         of this transport."""
+
+
+class Endpoint(Carrier, Protocol):
+    """One side of a channel over lines, built by a transport inside the core that uses it."""
 
     def watch(self) -> Watch:
         """What changes when `poll` may return a message."""

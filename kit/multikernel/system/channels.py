@@ -17,16 +17,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from multikernel.errors import Busy
-from multikernel.interfaces import LINE, Endpoint, Lines
+from multikernel.interfaces import LINE, Lines
 
 if TYPE_CHECKING:
-    from multikernel.interfaces import Watch
+    from multikernel.interfaces import Carrier
 
 _UP = (1).to_bytes(8, "little").ljust(LINE, b"\0")
 _DOWN = bytes(LINE)
 
 Interrupt = Callable[[], Awaitable[object]]
 """Interrupts the peer's core: an invocation of a Notify capability."""
+Wait = Callable[[], Awaitable[None]]
 
 
 class Bell:
@@ -70,16 +71,15 @@ class PeerBell:
 
 
 class Channel:
-    """One side of a channel in use.  `peer` is the other side's core.  `wait` stops the calling thread
-    until a watch is true; `bell` is None for a channel whose transport wakes its receiver itself."""
+    """One side of a channel in use.  `peer` is the other side's core.  `message` and `room` stop the calling
+    thread until there may be one; `bell` is None where sending wakes the receiver itself."""
 
-    def __init__(
-        self, endpoint: Endpoint, peer: int, bell: PeerBell | None, wait: Callable[[Watch], Awaitable[None]]
-    ) -> None:
+    def __init__(self, carrier: Carrier, peer: int, bell: PeerBell | None, message: Wait, room: Wait) -> None:
         self.peer = peer
-        self._endpoint = endpoint
+        self._endpoint = carrier
         self._bell = bell
-        self._wait = wait
+        self._message = message
+        self._room = room
         self._taken = 0
 
     async def try_send(self, payload: bytes) -> None:
@@ -92,7 +92,7 @@ class Channel:
         """Send, waiting for room: back-pressure."""
         while not await self._endpoint.try_send(payload):
             await self._ring()
-            await self._wait(self._endpoint.room())
+            await self._room()
         await self._ring()
 
     async def send_batch(self, payloads: Sequence[bytes]) -> None:
@@ -100,7 +100,7 @@ class Channel:
         for payload in payloads:
             while not await self._endpoint.try_send(payload):
                 await self._ring()
-                await self._wait(self._endpoint.room())
+                await self._room()
         await self._ring()
 
     async def poll(self) -> bytes | None:
@@ -118,7 +118,7 @@ class Channel:
             payload = await self.poll()
             if payload is not None:
                 return payload
-            await self._wait(self._endpoint.watch())
+            await self._message()
 
     async def _ring(self) -> None:
         if self._bell is not None:

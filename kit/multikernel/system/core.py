@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from multikernel.system.driver import CpuDriver
+    from multikernel.system.driver import Action, CpuDriver
     from multikernel.system.machine import Machine
 
 
 async def run_core(machine: Machine, driver: CpuDriver) -> None:
     """Run a core from its first instruction until its driver halts it."""
-    action = driver.boot()
+    action: Action | None = driver.boot()
     while action is not None:
         if action.dcb is None:
             event = await machine.idle(action.until_ns)

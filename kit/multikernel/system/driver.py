@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Protocol
 from multikernel.errors import LocalMisuse, MultikernelError
 from multikernel.events import CoreUp, ProgramRaised
 from multikernel.interfaces import PAYLOAD
-from multikernel.system.dispatcher import LocalBuffer, PageFault, Upcall, UserDispatcher
+from multikernel.system.dispatcher import PageFault, Upcall, UserDispatcher
 from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, Machine, TimerFired, Trapped
-from multikernel.system.operations import Block, Exit, IdleCore, Invoke, RaiseTrap, SendLocal, Trap, Yield
+from multikernel.system.operations import Block, Exit, IdleCore, Invoke, InvokeCap, RaiseTrap, SendLocal, Trap, Yield
 
 if TYPE_CHECKING:
     from multikernel.blueprint import Blueprint, Cost
@@ -66,6 +66,7 @@ class CpuDriver:
         self._running: Dcb | None = None
         self._slice_end: int | None = None
         self._root = 0
+        self.halted = False
 
     # Events
 
@@ -76,8 +77,12 @@ class CpuDriver:
         machine.emit(CoreUp(machine.now_ns(), machine.core.id, self.model.isa, machine.kind.driver))
         return self._schedule()
 
-    def handle(self, event: Hardware) -> Action:
-        """Handle one event to completion."""
+    def handle(self, event: Hardware) -> Action | None:
+        """Handle one event to completion.  None when the core is halted."""
+        action = self._handle(event)
+        return None if self.halted else action
+
+    def _handle(self, event: Hardware) -> Action:
         if isinstance(event, Trapped):
             return self._trap(event.operation)
         if isinstance(event, Faulted):
@@ -121,13 +126,6 @@ class CpuDriver:
         dcb.runnable = True
         dcb.wake_ns = None
         (self._queue.appendleft if first else self._queue.append)(dcb)
-
-    def add_buffer(self, dcb: Dcb, slots: int) -> int:
-        """A receive buffer of `dcb` for local messages; gives its index."""
-        buffer = LocalBuffer(slots)
-        dcb.endpoints.append(buffer)
-        dcb.user.buffers.append(buffer)
-        return len(dcb.endpoints) - 1
 
     # Scheduling
 
@@ -213,6 +211,10 @@ class CpuDriver:
         dcb = self._current()
         if isinstance(trap, Invoke):
             self._invoke(dcb, trap)
+            return self._resume()
+        if isinstance(trap, InvokeCap):
+            self.machine.charge("cap_invoke")
+            self._memory_request(dcb, trap)
             return self._resume()
         if isinstance(trap, SendLocal):
             return self._send_local(dcb, trap)
@@ -302,6 +304,15 @@ class CpuDriver:
         target.user.enter(Upcall.LRPC, None, area)
         self._slice_end = self.machine.now_ns() + self._slice_ns
         return Action(target, self._slice_end)
+
+    def _memory_request(self, dcb: Dcb, trap: InvokeCap) -> None:
+        assert self.invocations is not None
+        try:
+            outcome = self.invocations.memory_request(dcb, trap.cptr, trap.request)
+        except MultikernelError as refusal:
+            dcb.user.refuse(refusal)
+        else:
+            dcb.user.answer(outcome)
 
     def _invoke(self, dcb: Dcb, trap: Invoke[object]) -> None:
         assert self.invocations is not None

@@ -31,6 +31,8 @@ MONITOR = 2
 """CPtr of the EndPoint of the local monitor, in every other dispatcher's."""
 RAM = 3
 """CPtr of the RAM capability a dispatcher starts with (a monitor: its core's arena)."""
+SELF = 5
+"""CPtr of the dispatcher's own Dispatcher capability."""
 CONSOLE = 4
 """CPtr that authorises reports to the outside."""
 

@@ -38,6 +38,13 @@ class Arena(NamedTuple):
     size: int
 
 
+class BootChannel(NamedTuple):
+    """A channel fixed at assembly: physical address and window in messages."""
+
+    address: int
+    slots: int
+
+
 class Layout:
     """The layout of one blueprint; holds nothing but the blueprint's numbers."""
 
@@ -46,6 +53,12 @@ class Layout:
         for channel in blueprint.channels:
             end = channel.offset + 2 * (channel.slots + 1) * LINE
             used[channel.region] = max(used[channel.region], end)
+        bases = {memory.region: memory.base for memory in blueprint.memory}
+        self._boot_channels = {
+            channel.b: BootChannel(bases[channel.region] + channel.offset, channel.slots)
+            for channel in blueprint.channels
+            if channel.a == blueprint.boot_core
+        }
         homes = {core.id: _home(blueprint, core.node, core.space) for core in blueprint.cores}
         counts: dict[str, int] = {}
         for core in blueprint.cores:
@@ -65,6 +78,10 @@ class Layout:
     def arena(self, core: int) -> Arena:
         """The memory of `core`.  KeyError for a core not in the core table."""
         return self._arenas[core]
+
+    def boot_channel(self, core: int) -> BootChannel:
+        """The channel between the boot core's monitor and that of `core`."""
+        return self._boot_channels[core]
 
     def bell(self, core: int, dispatcher: int) -> int:
         """Physical address of the bell line of a dispatcher (the monitor's number is 1)."""

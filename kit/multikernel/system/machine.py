@@ -15,16 +15,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from multikernel.system.dispatcher import Context, LocalBuffer, PageFault, UserDispatcher
+from multikernel.system.dispatcher import Context, PageFault, UserDispatcher
 from multikernel.system.operations import Operation, Trap
 
 if TYPE_CHECKING:
     from multikernel.blueprint import CoreEntry, CoreKind
+    from multikernel.events import Event
     from multikernel.interfaces import Lines
     from multikernel.system.dispatcher import Poller
+    from multikernel.system.requests import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,6 @@ class Dcb:
     wake_ns: int | None = None
     enabled_area: Context | None = None
     disabled_area: Context | None = None
-    endpoints: list[LocalBuffer] = field(default_factory=list)
 
 
 Handler: TypeAlias = Callable[[Operation[object], UserDispatcher, "int | None"], Awaitable["Hardware | None"]]
@@ -131,8 +132,8 @@ class Machine(ABC):
         """Switch the address space to the page tables at `root` (0: none)."""
 
     @abstractmethod
-    def invalidate(self, root: int, address: int) -> None:
-        """Drop the translation of the page at `address` from the TLB."""
+    def invalidate(self, root: int, address: int, size: int) -> None:
+        """Drop the translations of `size` bytes from `address` from the TLB."""
 
     @abstractmethod
     def read(self, address: int, size: int) -> bytes:
@@ -141,6 +142,10 @@ class Machine(ABC):
     @abstractmethod
     def write(self, address: int, data: bytes) -> None:
         """Physical memory, for the driver's page tables."""
+
+    def zero(self, address: int, size: int) -> None:
+        """Clear physical memory."""
+        self.write(address, bytes(size))
 
     @abstractmethod
     def window(self, address: int, count: int) -> Lines:
@@ -152,5 +157,9 @@ class Machine(ABC):
         """An empty poll array for a new dispatcher."""
 
     @abstractmethod
-    def emit(self, event: object) -> None:
+    def next_input(self) -> Call | None:
+        """The next thing the outside wants run; only the boot core has a console."""
+
+    @abstractmethod
+    def emit(self, event: Event) -> None:
         """Report to the outside."""

@@ -1,7 +1,7 @@
 """Typed messages: what monitors say to each other and to the dispatchers of their core.
 
     @message(7)
-    class Hello(NamedTuple): core: int                # int: 8 bytes; str: 20 bytes, UTF-8
+    class Hello(NamedTuple): core: int      # int: 8 bytes; Small: 4; str: 20 bytes, UTF-8
     encode(Hello(3)) -> bytes                         # at most 56: one line
     decode(payload) -> Hello
 
@@ -15,13 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct, error
-from typing import NamedTuple, TypeVar, get_type_hints
+from typing import Annotated, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
 from multikernel.errors import LocalMisuse, PeerError
 from multikernel.interfaces import PAYLOAD
 
 NAME = 20
 """Bytes of a name in a message."""
+
+Small: TypeAlias = Annotated[int, "I"]
+"""A field of 4 bytes."""
 
 _M = TypeVar("_M", bound=type)
 _BY_NUMBER: dict[int, tuple[Callable[..., tuple[object, ...]], Struct, tuple[bool, ...]]] = {}
@@ -32,9 +35,10 @@ def message(number: int) -> Callable[[_M], _M]:
     """Class decorator: register a NamedTuple of ints and strs as message `number` (1 to 255)."""
 
     def register(kind: _M) -> _M:
-        hints = get_type_hints(kind)
-        text = tuple(hint is str for hint in hints.values())
-        layout = Struct("<B" + "".join(f"{NAME}s" if is_text else "Q" for is_text in text))
+        hints = get_type_hints(kind, include_extras=True).values()
+        text = tuple(hint is str for hint in hints)
+        codes = (f"{NAME}s" if hint is str else "I" if hint == Small else "Q" for hint in hints)
+        layout = Struct("<B" + "".join(codes))
         if number in _BY_NUMBER or layout.size > PAYLOAD:
             raise LocalMisuse(f"message {number} is taken or too long ({layout.size} bytes)")
         _BY_NUMBER[number] = (kind, layout, text)
@@ -135,11 +139,12 @@ class Bound(NamedTuple):
 
 @message(7)
 class Spawn(NamedTuple):
-    """Start `program` on the receiving core; `argument` is its own."""
+    """Start `program` of process `process` on the receiving core; `argument` is its own (4 bytes)."""
 
-    request: int
-    argument: int
+    request: Small
+    argument: Small
     program: str
+    process: str
 
 
 @message(8)
@@ -152,14 +157,14 @@ class Spawned(NamedTuple):
 
 @message(9)
 class Agreement(NamedTuple):
-    """A step of a consistency protocol on object `domain`: `operation` identifies the agreement,
-    `phase` is the protocol's own, `value` what is agreed."""
+    """A step of a consistency protocol: `operation` identifies the agreement (its low byte the object),
+    `phase` is the protocol's own, `value` what is agreed, for process `process`."""
 
-    operation: int
-    phase: int
+    operation: Small
+    phase: Small
     value: int
-    tree: int
-    domain: str
+    tree: Small
+    process: str
 
 
 @message(10)
@@ -199,16 +204,19 @@ class Connect(NamedTuple):
 
 @message(35)
 class Connected(NamedTuple):
-    """The answer to Connect, and what an exporter is told of a new client (`request` 0): a Frame
-    capability for the channel's memory (0: refused), the peer's core, its bell and a Notify
-    capability, and which side this is."""
+    """The answer to Connect, and what an exporter is told of a new client (`request` 0).  `frame` is a
+    Frame capability for the channel's memory at physical `address` (0: refused); `bells` one for the page
+    with the peer's bell, at line `bell`; `notify` interrupts the peer's core; `side` is which side this is.
+    On one core `address` is 0 and `frame` names an EndPoint (low half) and the own buffer (high half)."""
 
-    request: int
+    request: Small
     frame: int
-    peer: int
-    bell: int
-    notify: int
-    side: int
+    bells: Small
+    notify: Small
+    address: int
+    peer: Small
+    bell: Small
+    side: Small
 
 
 @message(36)
@@ -232,18 +240,45 @@ class Done(NamedTuple):
 
 @message(38)
 class Agree(NamedTuple):
-    """Run the consistency protocol of object `domain` on `value` over tree number `tree`."""
+    """Run the consistency protocol of `object` on `value` over tree number `tree`, for the sender's
+    process."""
 
-    request: int
+    request: Small
     value: int
-    tree: int
-    domain: str
+    tree: Small
+    object: str
 
 
 @message(39)
 class AllocateRam(NamedTuple):
-    """A RAM capability of `size` bytes near `core`."""
+    """A RAM capability of `size` bytes on this core's node, please."""
 
-    request: int
+    request: Small
     size: int
-    core: int
+
+
+@message(40)
+class SendFrame(NamedTuple):
+    """Give the Frame at `frame` to dispatcher `number` of `core` too."""
+
+    request: Small
+    frame: Small
+    core: Small
+    number: Small
+
+
+@message(41)
+class FrameSent(NamedTuple):
+    """To a dispatcher: another one gave it the Frame now at `frame`, of `size` bytes."""
+
+    frame: Small
+    size: int
+
+
+@message(11)
+class PassFrame(NamedTuple):
+    """Between monitors: `size` bytes at `base` for dispatcher `number` of the receiving core."""
+
+    base: int
+    size: int
+    number: Small

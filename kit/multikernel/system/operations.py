@@ -18,9 +18,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+from multikernel.system.caps.effects import Outcome
+
 if TYPE_CHECKING:
-    from multikernel.interfaces import Lines
+    from multikernel.system.caps.requests import CapRequest
     from multikernel.system.dispatcher import Thread
+    from multikernel.system.requests import Request
 
 T = TypeVar("T")
 
@@ -195,11 +198,21 @@ class SendLocal(Trap[bool]):
 
 
 class Invoke(Trap[T]):
-    """A capability invocation; `request` is one of the records in `system/requests.py`."""
+    """A capability invocation: `request` (`system/requests.py`) on the capability at `cptr`."""
 
     __slots__ = ("cptr", "request")
 
-    def __init__(self, cptr: int, request: object) -> None:
+    def __init__(self, cptr: int, request: Request[T]) -> None:
+        self.cptr = cptr
+        self.request = request
+
+
+class InvokeCap(Trap[Outcome]):
+    """A request on a memory capability (`system/caps/requests.py`)."""
+
+    __slots__ = ("cptr", "request")
+
+    def __init__(self, cptr: int, request: CapRequest) -> None:
         self.cptr = cptr
         self.request = request
 
@@ -286,10 +299,3 @@ class WindowLines:
 
     def fence(self) -> Fence:
         return Fence()
-
-
-def same_lines(lines: Lines) -> WindowLines:
-    """The window behind `lines`; a LocalMisuse elsewhere than where windows are handed out."""
-    if not isinstance(lines, WindowLines):
-        raise TypeError(f"not a window of this machine: {lines!r}")
-    return lines

@@ -33,8 +33,12 @@ class Applied(NamedTuple):
     operation: int
 
 
+EVERYBODY = -1
+"""A `Send` to all members at once, over the root's broadcast channel."""
+
+
 class Send(NamedTuple):
-    """Send to `target`'s monitor."""
+    """Send to `target`'s monitor, or to EVERYBODY."""
 
     target: int
     operation: int

@@ -1,7 +1,9 @@
 """What a capability invocation can ask of the CPU driver, one frozen record a request.
 
-The capability that authorises each is named in its docstring; every refusal is a CapabilityError.
-The requests on memory capabilities themselves (copy, retype, map, ...) are in `system/caps`.
+    await Invoke(KERNEL, MintNotify(3))        the result's type is the request's
+
+The capability that authorises each is named in its docstring; every refusal is a CapabilityError.  The
+requests on memory capabilities themselves (copy, retype, map, ...) are in `system/caps/requests.py`.
 
 May not know: how any of them is carried out.
 """
@@ -9,20 +11,80 @@ May not know: how any of them is carried out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from multikernel.events import Event
+from multikernel.interfaces import Lines
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Request(Generic[T_co]):
+    """Something a capability authorises, with a result of type T."""
+
+    __slots__ = ()
+
+
+class MemoryRange(NamedTuple):
+    """`size` bytes of physical memory at `base`."""
+
+    base: int
+    size: int
+
+
+class LocalPair(NamedTuple):
+    """The two sides of a local connection: each a CPtr (low half) and the own buffer (high half)."""
+
+    a: int
+    b: int
+
+
+# Any dispatcher
 
 
 @dataclass(frozen=True, slots=True)
-class OpenWindow:
-    """Frame or RAM: `count` 64-byte lines from `offset` (bytes) as channel memory.  Gives `Lines`."""
+class Call:
+    """A program to run, from outside."""
+
+    program: str
+    parameters: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWindow(Request[Lines]):
+    """Frame: `count` 64-byte lines from `offset` (bytes) as channel memory."""
 
     offset: int
     count: int
 
 
 @dataclass(frozen=True, slots=True)
-class StartCore:
-    """Kernel: start `core`, whose monitor finds its boot channel at `channel` (physical address) with
-    a window of `slots` messages.  Refused for a core not in the core table."""
+class Notify(Request[None]):
+    """IRQ capability of a core: interrupt it; its monitor looks at its channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetRoot(Request[None]):
+    """Dispatcher (one's own): use the page tables under the root table at `table` (a CPtr)."""
+
+    table: int
+
+
+@dataclass(frozen=True, slots=True)
+class Emit(Request[None]):
+    """Console: report `event` to the outside."""
+
+    event: Event
+
+
+# The monitor, by its Kernel capability
+
+
+@dataclass(frozen=True, slots=True)
+class StartCore(Request[None]):
+    """Start `core`, whose monitor finds its boot channel at physical address `channel` with a window of
+    `slots` messages.  Whether it came up is learned from its monitor's Hello.  Refused for a core not in
+    the core table."""
 
     core: int
     channel: int
@@ -30,70 +92,106 @@ class StartCore:
 
 
 @dataclass(frozen=True, slots=True)
-class MintFrame:
-    """Kernel: a Frame capability for memory named by another core's monitor.  Gives a CPtr."""
+class OpenRaw(Request[Lines]):
+    """`count` lines at physical address `address`."""
 
-    base: int
-    size: int
+    address: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
-class MintNotify:
-    """Kernel: a capability to interrupt `core`.  Gives a CPtr."""
+class NotifyCore(Request[None]):
+    """Interrupt `core`."""
 
     core: int
 
 
 @dataclass(frozen=True, slots=True)
-class Notify:
-    """Notify (IRQ) capability: interrupt its core, whose monitor looks at its channels."""
+class GiveFrame(Request[int]):
+    """A Frame capability for memory another core's monitor vouches for (or this core's own), in the
+    capability space of dispatcher `holder`.  Gives its CPtr there."""
 
-
-@dataclass(frozen=True, slots=True)
-class CreateDispatcher:
-    """Kernel: a dispatcher of process `name` on this core running program `program`, not yet runnable.
-    `arguments` are its parameters as pairs.  Gives its number."""
-
-    name: str
-    program: str
-    arguments: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RunDispatcher:
-    """Kernel: make dispatcher `number` runnable for the first time."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class WakeDispatcher:
-    """Kernel: a watch of blocked dispatcher `number` has come true."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class MintEndPoint:
-    """Kernel: an EndPoint capability for buffer `buffer` of dispatcher `number`, put into the
-    capability space of dispatcher `holder`.  Gives a CPtr valid there."""
-
-    number: int
-    buffer: int
+    base: int
+    size: int
     holder: int
 
 
 @dataclass(frozen=True, slots=True)
-class DropPage:
-    """Kernel: take the mapping of the page at `address` out of the page tables of dispatcher `number` on this
-    core and invalidate it in the TLB.  A page that is not mapped is no error: the effect is idempotent."""
+class GiveRam(Request[int]):
+    """A RAM capability of `size` bytes at `base`, part of this core's arena, for dispatcher `holder`."""
+
+    base: int
+    size: int
+    holder: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveNotify(Request[int]):
+    """A capability to interrupt `core`, for dispatcher `holder`."""
+
+    core: int
+    holder: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameOf(Request[MemoryRange]):
+    """Physical base and size of the Frame at `cptr` of dispatcher `holder`."""
+
+    holder: int
+    cptr: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDispatcher(Request[int]):
+    """A dispatcher of process `name` running program `program` with `argument` and `parameters`, not yet
+    runnable; its endpoint to this monitor is in its capability space.  A `leader`'s end is the end of its
+    process, and is reported.  Gives its number."""
+
+    name: str
+    program: str
+    argument: int
+    parameters: tuple[tuple[str, str], ...]
+    leader: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunDispatcher(Request[None]):
+    """Make dispatcher `number` runnable for the first time."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class WakeDispatcher(Request[None]):
+    """A watch of blocked dispatcher `number` has come true."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectLocal(Request[LocalPair]):
+    """An LMP connection between dispatchers `a` and `b` of this core, with buffers of `slots` messages:
+    a CPtr for each side, which names the endpoint to send to and the own buffer."""
+
+    a: int
+    b: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropPage(Request[None]):
+    """Take the page at virtual `address` out of the page tables of dispatcher `number` and of the TLB.
+    One that is not mapped is no error: the effect is idempotent."""
 
     number: int
     address: int
 
 
 @dataclass(frozen=True, slots=True)
-class Emit:
-    """Console: report `event`, one of `multikernel.events`, to the outside."""
+class NextInput(Request[Call | None]):
+    """Console: the next thing the outside wants run, if there is one."""
 
-    event: object
+
+@dataclass(frozen=True, slots=True)
+class HaltCore(Request[None]):
+    """This core is done."""

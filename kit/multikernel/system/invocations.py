@@ -1,0 +1,282 @@
+"""What capability invocations do on one core: the requests of `requests.py` and of `caps/requests.py`.
+
+    invoke(dcb, cptr, request)     the result; raises CapabilityError when it is refused
+    endpoint(dcb, cptr)            the dispatcher and buffer an EndPoint capability names
+
+The driver's own memory (capability spaces, dispatchers) is the upper part of the core's arena, the lower
+is the monitor's RAM.  Every dispatcher's capability space has a root CNode and one CNode of slots, where
+`environment.py` says what it starts with.
+
+May not know: scheduling, how hardware does its part, what programs mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from multikernel.errors import CapabilityError, LocalMisuse
+from multikernel.system.caps.cspace import CSpace, cptr, root_cptr
+from multikernel.system.caps.delete import delete
+from multikernel.system.caps.effects import InvalidateTlb, Ledger, Outcome
+from multikernel.system.caps.invoke import boot_cspace, drop, endow, hold, invoke
+from multikernel.system.caps.mdb import Capability, Mdb
+from multikernel.system.caps.requests import CapRequest
+from multikernel.system.caps.types import TYPES, CapType
+from multikernel.system.dispatcher import LocalBuffer, UserDispatcher
+from multikernel.system.environment import CONSOLE, KERNEL, MONITOR, RAM, SELF
+from multikernel.system.layout import BELLS, PAGE, RESERVED
+from multikernel.system.requests import (
+    ConnectLocal,
+    CreateDispatcher,
+    DropPage,
+    Emit,
+    FrameOf,
+    GiveFrame,
+    GiveNotify,
+    GiveRam,
+    HaltCore,
+    LocalPair,
+    MemoryRange,
+    NextInput,
+    Notify,
+    NotifyCore,
+    OpenRaw,
+    OpenWindow,
+    Request,
+    RunDispatcher,
+    SetRoot,
+    StartCore,
+    WakeDispatcher,
+)
+
+if TYPE_CHECKING:
+    from multikernel.interfaces import Lines
+    from multikernel.system.driver import CpuDriver
+    from multikernel.system.machine import Dcb
+
+FIRST_FREE = 16
+"""First slot the driver gives out for capabilities that others put there."""
+CLIENT_SLOTS = 32
+"""Messages in the buffer between a dispatcher and its monitor, each way."""
+
+Load = Callable[[int, CreateDispatcher], UserDispatcher]
+"""Makes the user half of a new dispatcher, given its number: loads its program."""
+
+
+@dataclass(slots=True)
+class Holding:
+    """What the driver keeps for a dispatcher besides its control block."""
+
+    cspace: CSpace
+    base: int
+    root: Capability | None = None
+    next_slot: int = FIRST_FREE
+    buffers: list[LocalBuffer] = field(default_factory=list)
+
+
+class Invocations:
+    """See the module.  `load` makes a new dispatcher's user half."""
+
+    def __init__(self, driver: CpuDriver, base: int, size: int, load: Load) -> None:
+        self._driver = driver
+        self._machine = driver.machine
+        self._load = load
+        self._mdb = Mdb()
+        self._holdings: dict[int, Holding] = {}
+        self._by_base: dict[int, Dcb] = {}
+        self._free = base + size // 2 // PAGE * PAGE
+        self._end = base + size
+        self._ram = (base + RESERVED, self._free - base - RESERVED)
+
+    # For the driver
+
+    def adopt(self, dcb: Dcb, monitor: bool) -> None:
+        """Give a new dispatcher its capability space and what it starts with."""
+        space = boot_cspace(self._mdb, self._take(TYPES[CapType.CNODE].granule))
+        endow(self._mdb, space.slot(root_cptr(0)), CapType.CNODE, self._take(TYPES[CapType.CNODE].granule))
+        base = self._take(PAGE)
+        self._holdings[dcb.number] = Holding(space, base)
+        self._by_base[base] = dcb
+        endow(self._mdb, space.slot(SELF), CapType.DISPATCHER, base)
+        endow(self._mdb, space.slot(CONSOLE), CapType.ID, CONSOLE)
+        if monitor:
+            endow(self._mdb, space.slot(KERNEL), CapType.KERNEL, self._machine.core.id)
+            endow(self._mdb, space.slot(RAM), CapType.RAM, *self._ram)
+
+    def endpoint(self, dcb: Dcb, address: int) -> tuple[Dcb, LocalBuffer]:
+        """CapabilityError unless `address` names an EndPoint."""
+        what = self._capability(dcb, address, CapType.END_POINT).resource
+        target = self._by_base[what.base]
+        return target, self._holdings[target.number].buffers[what.badge - 1]
+
+    def memory_request(self, dcb: Dcb, address: int, request: CapRequest) -> Outcome:
+        """A request on a memory capability; page tables, TLB and costs are taken care of."""
+        outcome = invoke(self._holdings[dcb.number].cspace, self._mdb, self._machine, address, request)
+        self._settle(outcome)
+        return outcome
+
+    def invoke(self, dcb: Dcb, address: int, request: Request[object]) -> object:
+        """Carry out `request`.  Raises CapabilityError or LocalMisuse when it is refused."""
+        machine = self._machine
+        machine.charge("cap_invoke")
+        match request:
+            case OpenWindow(offset, count):
+                what = self._capability(dcb, address, CapType.FRAME).resource
+                if offset < 0 or offset + 64 * count > what.size:
+                    raise LocalMisuse(f"{count} lines from byte {offset} are not inside a frame of {what.size} bytes")
+                return self._window(what.base + offset, count)
+            case Notify():
+                machine.charge("ipi_send")
+                machine.ipi(self._capability(dcb, address, CapType.IRQ).resource.base)
+                return None
+            case SetRoot(table):
+                self._capability(dcb, address, CapType.DISPATCHER)
+                self._set_root(dcb, table)
+                return None
+            case Emit(event):
+                self._capability(dcb, address, CapType.ID)
+                machine.emit(event)
+                return None
+            case NextInput():
+                self._capability(dcb, address, CapType.ID)
+                return machine.next_input()
+        self._capability(dcb, address, CapType.KERNEL)
+        return self._privileged(request)
+
+    # For the monitor
+
+    def _privileged(self, request: Request[object]) -> object:
+        machine = self._machine
+        match request:
+            case StartCore(core, channel, slots):
+                if all(row.id != core for row in self._driver.blueprint.cores):
+                    raise LocalMisuse(f"core {core} is not in the core table")
+                machine.charge("start_core")
+                machine.start(core, channel, slots)
+            case OpenRaw(base, count):
+                return self._window(base, count)
+            case NotifyCore(core):
+                machine.charge("ipi_send")
+                machine.ipi(core)
+            case GiveFrame(base, size, holder):
+                return self._give(holder, CapType.FRAME, base, size)
+            case GiveRam(base, size, holder):
+                return self._give(holder, CapType.RAM, base, size)
+            case GiveNotify(core, holder):
+                return self._give(holder, CapType.IRQ, core, 0)
+            case FrameOf(holder, cptr_):
+                what = self._capability(self._driver.dispatcher(holder), cptr_, CapType.FRAME).resource
+                return MemoryRange(what.base, what.size)
+            case CreateDispatcher():
+                return self._create(request)
+            case RunDispatcher(number) | WakeDispatcher(number):
+                self._driver.make_runnable(self._driver.dispatcher(number))
+            case ConnectLocal(a, b, slots):
+                return self._connect(self._driver.dispatcher(a), self._driver.dispatcher(b), slots)
+            case DropPage(number, virtual):
+                root = self._holdings[number].root if number in self._holdings else None
+                if root is not None and root.alive:
+                    self._settle(drop(root, machine, virtual))
+            case HaltCore():
+                self._driver.halted = True
+            case _:
+                raise LocalMisuse(f"not a request: {request!r}")
+        return None
+
+    def _create(self, request: CreateDispatcher) -> int:
+        if len(self._holdings) + 1 >= BELLS:
+            raise LocalMisuse(f"core {self._machine.core.id} has bells for {BELLS - 1} dispatchers")
+        self._machine.charge("create_dispatcher")
+        monitor = self._driver.monitor
+        if monitor is None:
+            raise LocalMisuse("a dispatcher before the monitor")
+        dcb = self._driver.create(request.name, self._load(len(self._driver.dispatchers) + 1, request))
+        self.adopt(dcb, monitor=False)
+        # Buffer 0 of every dispatcher is the monitor's; the monitor's buffer for it has its number.
+        self._place_endpoint(dcb, MONITOR, monitor, self._buffer(monitor, CLIENT_SLOTS))
+        self._place_endpoint(monitor, cptr(0, 255 - dcb.number), dcb, self._buffer(dcb, CLIENT_SLOTS))
+        return dcb.number
+
+    def _connect(self, a: Dcb, b: Dcb, slots: int) -> LocalPair:
+        """Each gets a buffer and an EndPoint of the other's; the CPtr's upper half is the own buffer."""
+        own_a, own_b = self._buffer(a, slots), self._buffer(b, slots)
+        to_b, to_a = self._slot(a), self._slot(b)
+        self._place_endpoint(a, to_b, b, own_b)
+        self._place_endpoint(b, to_a, a, own_a)
+        return LocalPair(to_b | own_a << 32, to_a | own_b << 32)
+
+    # Helpers
+
+    def _capability(self, dcb: Dcb, address: int, kind: CapType) -> Capability:
+        found = self._holdings[dcb.number].cspace.capability(address)
+        if found.resource.type is not kind:
+            raise CapabilityError(
+                f"the capability at {address:#x} is {found.resource.info.name}, not {TYPES[kind].name}",
+                code="wrong-type",
+            )
+        return found
+
+    def _window(self, base: int, count: int) -> Lines:
+        try:
+            return self._machine.window(base, count)
+        except LookupError as problem:
+            raise LocalMisuse(str(problem)) from None
+
+    def _take(self, size: int) -> int:
+        """Driver memory."""
+        base = -(-self._free // size) * size if size & size - 1 == 0 else self._free
+        if base + size > self._end:
+            raise LocalMisuse(f"core {self._machine.core.id}: the driver's memory is used up")
+        self._free = base + size
+        return base
+
+    def _slot(self, dcb: Dcb) -> int:
+        holding = self._holdings[dcb.number]
+        number, holding.next_slot = holding.next_slot, holding.next_slot + 1
+        return cptr(0, number)
+
+    def _give(self, holder: int, kind: CapType, base: int, size: int) -> int:
+        dcb = self._driver.dispatcher(holder)
+        address = self._slot(dcb)
+        self._machine.charge("cap_copy")
+        endow(self._mdb, self._holdings[holder].cspace.slot(address), kind, base, size)
+        return address
+
+    def _buffer(self, dcb: Dcb, slots: int) -> int:
+        buffer = LocalBuffer(slots)
+        holding = self._holdings[dcb.number]
+        holding.buffers.append(buffer)
+        dcb.user.buffers.append(buffer)
+        return len(holding.buffers) - 1
+
+    def _place_endpoint(self, holder: Dcb, address: int, target: Dcb, buffer: int) -> None:
+        slot = self._holdings[holder.number].cspace.slot(address)
+        endow(self._mdb, slot, CapType.END_POINT, self._holdings[target.number].base, badge=buffer + 1)
+
+    def _set_root(self, dcb: Dcb, table: int) -> None:
+        holding = self._holdings[dcb.number]
+        found = holding.cspace.capability(table)
+        info = found.resource.info
+        if info.isa != self._driver.model.paging or info.level != 0:
+            raise CapabilityError(f"{info.name} is no root table of {self._driver.model.isa}", code="wrong-type")
+        if holding.root is not None:
+            ledger = Ledger()
+            delete(ledger, self._mdb, holding.root)
+            self._settle(ledger.outcome())
+        holding.root = hold(found)
+        dcb.root = found.resource.base
+        self._machine.charge("context_switch")
+        self._machine.install(dcb.root)
+
+    def _settle(self, outcome: Outcome) -> None:
+        for charge in outcome.costs:
+            self._machine.charge(charge.name, charge.times)
+        for effect in outcome.effects:
+            if isinstance(effect, InvalidateTlb):
+                self._machine.charge("tlb_invalidate", -(-effect.size // PAGE))
+                self._machine.invalidate(effect.root, effect.va, effect.size)
+
+
+

@@ -1,0 +1,108 @@
+"""Consistency protocols on this core: step functions in, effects carried out in order.
+
+Each replicated object has a protocol, bound by name, and a `Replica`: how an agreed value is applied on
+this core.  An `Apply` is finished, and its `Applied` stepped, before the next effect is begun: that a
+core acknowledges only what it has done is the protocol's to say and this file's to keep.
+
+May not know: any protocol, what a value means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from multikernel.errors import MultikernelError, PeerError
+from multikernel.system.messages import Agree, Agreement, Done, encode
+from multikernel.system.monitor.events import Sender
+from multikernel.system.operations import Spend
+from multikernel.system.protocol import (
+    EVERYBODY,
+    Applied,
+    Apply,
+    Complete,
+    Effect,
+    Received,
+    ReplicaState,
+    Send,
+)
+
+if TYPE_CHECKING:
+    from multikernel.system.monitor.events import Events
+    from multikernel.system.monitor.fanout import Broadcast
+    from multikernel.system.monitor.links import Links
+    from multikernel.system.monitor.processes import Processes
+
+Replica = Callable[[str, int], Awaitable[None]]
+"""Applies an agreed value on this core: (process name, value)."""
+
+
+class Agreements:
+    """See the module.  `replicas` by object."""
+
+    def __init__(
+        self, events: Events, links: Links, processes: Processes, broadcast: Broadcast, replicas: dict[str, Replica]
+    ) -> None:
+        environment = events.environment
+        self._core = events.core
+        self._boot_core = environment.routes.boot_core
+        self._links = links
+        self._processes = processes
+        self._broadcast = broadcast
+        self._replicas = replicas
+        self._protocols = {name: environment.code.protocols[name] for name in replicas}
+        self._states = {
+            name: ReplicaState(self._core, tuple(environment.routes.member(tree, self._core) for tree in range(4)))
+            for name in replicas
+        }
+        self._objects = sorted(replicas)
+        self._asked: dict[int, tuple[int, int]] = {}
+        self._processes_of: dict[int, str] = {}
+        self._operations = 0
+        events.on(Agree, self._agree)
+        events.on(Agreement, self._received)
+
+    async def _agree(self, sender: Sender, message: Agree) -> None:
+        """Begin.  Trees are rooted at the boot core, so only it begins."""
+        if message.object not in self._replicas or self._core != self._boot_core or message.tree > 3:
+            await self._processes.reply(sender.dispatcher, encode(Done(message.request, 0, 1)))
+            return
+        self._operations += 1
+        operation = self._operations << 8 | self._objects.index(message.object)
+        self._asked[operation] = (sender.dispatcher, message.request)
+        self._processes_of[operation] = self._processes.name(sender.dispatcher)
+        state = self._states[message.object]
+        effects = self._protocols[message.object].begin(state, operation, message.value, message.tree)
+        await self._carry_out(message.object, effects)
+
+    async def _received(self, sender: Sender, message: Agreement) -> None:
+        index = message.operation & 0xFF
+        if index >= len(self._objects):
+            raise PeerError(f"core {sender.core} sent an agreement on an unknown object")
+        self._processes_of[message.operation] = message.process
+        event = Received(sender.core, message.operation, message.phase, message.value, message.tree)
+        await self._step(self._objects[index], event)
+
+    async def _step(self, name: str, event: Received | Applied) -> None:
+        await self._carry_out(name, self._protocols[name].step(self._states[name], event))
+
+    async def _carry_out(self, name: str, effects: Sequence[Effect]) -> None:
+        await Spend("protocol_step")
+        for effect in effects:
+            match effect:
+                case Send(target, operation, phase, value, tree):
+                    process = self._processes_of[operation]
+                    payload = encode(Agreement(operation, phase, value, tree, process))
+                    if target == EVERYBODY:
+                        await self._broadcast.send(payload)
+                    else:
+                        await self._links.send(target, payload)
+                case Apply(operation, value):
+                    with suppress(MultikernelError):  # nothing of it on this core
+                        await self._replicas[name](self._processes_of[operation], value)
+                    await self._step(name, Applied(operation))
+                case Complete(operation):
+                    self._broadcast.finished()
+                    dispatcher, request = self._asked.pop(operation)
+                    await self._processes.reply(dispatcher, encode(Done(request, operation, 0)))

@@ -1,0 +1,118 @@
+"""Channels between dispatchers, set up by their monitors; the transport was chosen when the pair was bound.
+
+    1  a dispatcher exports a service on its core
+    2  another, on any core, asks its own monitor to connect
+    3  its monitor asks the exporter's (`Bind`), with memory if the asker's side homes the channel
+    4  the exporter's monitor homes it otherwise, tells the exporter, answers `Bound`
+    5  the asker is told
+
+Either side gets a Frame capability for the channel's memory and one to interrupt the peer's core.  On one
+core there is no memory: each gets an EndPoint of the other (LMP).
+
+May not know: transports, what services do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from multikernel.interfaces import LINE
+from multikernel.system.environment import KERNEL
+from multikernel.system.layout import PAGE
+from multikernel.system.messages import Bind, Bound, Connect, Connected, Done, Export, encode
+from multikernel.system.monitor.events import Pending, Sender
+from multikernel.system.operations import Invoke
+from multikernel.system.requests import ConnectLocal, GiveFrame, GiveNotify
+
+if TYPE_CHECKING:
+    from multikernel.system.monitor.events import Events
+    from multikernel.system.monitor.links import Links
+    from multikernel.system.monitor.processes import Processes
+
+LOCAL_SLOTS = 16
+"""Window of a channel between dispatchers of one core, messages."""
+
+
+class Asked(NamedTuple):
+    """A connect under way: for whom, and whose number it has there."""
+
+    dispatcher: int
+    request: int
+    core: int
+
+
+class Binding:
+    """See the module."""
+
+    def __init__(self, events: Events, links: Links, processes: Processes) -> None:
+        self._events = events
+        self._links = links
+        self._processes = processes
+        self._exports: dict[str, int] = {}
+        self._asked: Pending[Asked] = Pending()
+        events.on(Export, self._export)
+        events.on(Connect, self._connect)
+        events.on(Bind, self._bind)
+        events.on(Bound, self._bound)
+
+    async def _export(self, sender: Sender, message: Export) -> None:
+        taken = self._exports.setdefault(message.service, sender.dispatcher) != sender.dispatcher
+        await self._processes.reply(sender.dispatcher, encode(Done(message.request, 0, int(taken))))
+
+    async def _connect(self, sender: Sender, message: Connect) -> None:
+        environment = self._events.environment
+        if message.core == environment.core:
+            await self._local(sender.dispatcher, message)
+            return
+        if message.core not in self._links.reachable():
+            await self._refuse(sender.dispatcher, message.request)
+            return
+        pair = environment.routes.transport(environment.core, message.core)
+        address = self._links.memory(message.core, pair.slots) if pair.home == "sender" else 0
+        request = self._asked.add(Asked(sender.dispatcher, message.request, message.core))
+        bell = environment.layout.bell(environment.core, sender.dispatcher)
+        await self._links.send(message.core, encode(Bind(request, address, pair.slots, bell, message.service)))
+
+    async def _bind(self, sender: Sender, message: Bind) -> None:
+        environment = self._events.environment
+        exporter = self._exports.get(message.service, 0)
+        if not exporter:
+            await self._links.send(sender.core, encode(Bound(message.request, 0, 0)))
+            return
+        address = message.address or self._links.memory(sender.core, message.slots)
+        await self._tell(exporter, 0, sender.core, address, message.bell, side=1)
+        bell = environment.layout.bell(environment.core, exporter)
+        await self._links.send(sender.core, encode(Bound(message.request, address, bell)))
+
+    async def _bound(self, sender: Sender, message: Bound) -> None:
+        asked = self._asked.take(message.request)
+        if asked is None:
+            return
+        if not message.address:
+            await self._refuse(asked.dispatcher, asked.request)
+            return
+        await self._tell(asked.dispatcher, asked.request, sender.core, message.address, message.bell, side=0)
+
+    async def _tell(self, dispatcher: int, request: int, peer: int, address: int, bell: int, side: int) -> None:
+        """Hand dispatcher `dispatcher` its side of the channel at `address`."""
+        environment = self._events.environment
+        pair = environment.routes.transport(environment.core, peer)
+        lines = environment.code.transports[pair.transport].lines(pair.slots)
+        frame = await Invoke(KERNEL, GiveFrame(address, -(-lines * LINE // PAGE) * PAGE, dispatcher))
+        bells = await Invoke(KERNEL, GiveFrame(bell // PAGE * PAGE, PAGE, dispatcher))
+        notify = await Invoke(KERNEL, GiveNotify(peer, dispatcher))
+        told = Connected(request, frame, bells, notify, address, peer, bell % PAGE // LINE, side)
+        await self._processes.reply(dispatcher, encode(told))
+
+    async def _local(self, dispatcher: int, message: Connect) -> None:
+        exporter = self._exports.get(message.service, 0)
+        if not exporter:
+            await self._refuse(dispatcher, message.request)
+            return
+        core = self._events.core
+        pair = await Invoke(KERNEL, ConnectLocal(dispatcher, exporter, LOCAL_SLOTS))
+        await self._processes.reply(exporter, encode(Connected(0, pair.b, 0, 0, 0, core, 0, 1)))
+        await self._processes.reply(dispatcher, encode(Connected(message.request, pair.a, 0, 0, 0, core, 0, 0)))
+
+    async def _refuse(self, dispatcher: int, request: int) -> None:
+        await self._processes.reply(dispatcher, encode(Connected(request, 0, 0, 0, 0, 0, 0, 0)))

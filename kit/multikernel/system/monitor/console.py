@@ -1,0 +1,42 @@
+"""What the boot core's monitor does for the outside: the boot list, then the programs it is asked for.
+
+May not know: what programs do, who is outside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from multikernel.events import Booted
+from multikernel.system.environment import CONSOLE
+from multikernel.system.operations import Clock, Invoke
+from multikernel.system.requests import Emit, NextInput
+
+if TYPE_CHECKING:
+    from multikernel.system.monitor.events import Events
+    from multikernel.system.monitor.links import Links
+    from multikernel.system.monitor.processes import Processes
+
+
+class Console:
+    """See the module.  Only on the boot core."""
+
+    def __init__(self, events: Events, links: Links, processes: Processes) -> None:
+        self._events = events
+        self._links = links
+        self._processes = processes
+        self._booted = False
+        links.when_settled(self._boot)
+        events.when_interrupted(self._input)
+
+    async def _boot(self) -> None:
+        if self._booted:
+            return
+        self._booted = True
+        for program in self._events.environment.blueprint.boot:
+            await self._processes.start(program, program, 0, ())
+        await Invoke(CONSOLE, Emit(Booted(await Clock(), self._events.core, len(self._links.members))))
+
+    async def _input(self) -> None:
+        while (call := await Invoke(CONSOLE, NextInput())) is not None:
+            await self._processes.start(call.program, call.program, 0, call.parameters)

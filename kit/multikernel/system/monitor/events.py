@@ -1,0 +1,163 @@
+"""The monitor's loop: one event at a time, from lines and local buffers, to the block it belongs to.
+
+    on(kind, handler)          a message of this kind from a core or a dispatcher goes to `handler`
+    line(watch, callback)      when `watch` is true, once, `callback`
+    client(number)             a local buffer for dispatcher `number`, its messages badged by it
+    run()                      for ever
+
+When nothing has come for the polling time, the monitor puts its bell up, looks once more, and gives the
+core up: to another dispatcher, or to sleep until an interrupt.  A handler never waits for another core:
+what it starts is finished by later events.
+
+May not know: what any message means.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from multikernel.errors import PeerError
+from multikernel.system.channels import Bell
+from multikernel.system.environment import KERNEL
+from multikernel.system.messages import decode
+from multikernel.system.operations import Clock, IdleCore, Invoke, PollWait, Spend
+from multikernel.system.requests import OpenRaw
+
+if TYPE_CHECKING:
+    from multikernel.interfaces import Lines, Watch
+    from multikernel.system.dispatcher import LocalBuffer
+    from multikernel.system.environment import Environment
+
+M = TypeVar("M")
+Handler = Callable[["Sender", M], Awaitable[None]]
+Callback = Callable[[], Awaitable[None]]
+
+
+class Sender(NamedTuple):
+    """Who sent a message: a core's monitor, or (`dispatcher` > 0) a dispatcher of this core."""
+
+    core: int
+    dispatcher: int
+
+
+class Events:
+    """See the module."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.core = environment.core
+        self._handlers: dict[type, Handler[object]] = {}
+        self._callbacks: dict[int, Callback] = {}
+        self._clients: dict[int, LocalBuffer] = {}
+        self._soon: deque[Callback] = deque()
+        self._timers: list[tuple[int, int, Callback]] = []
+        self._timers_set = 0
+        self._interrupted: list[Callback] = []
+        self._bell: Bell | None = None
+        self._windows: dict[int, Lines] = {}
+
+    def on(self, kind: type[M], handler: Handler[M]) -> None:
+        """Messages of `kind` go to `handler`; one handler a kind."""
+        self._handlers[kind] = handler  # type: ignore[assignment]
+
+    def line(self, watch: Watch, callback: Callback) -> None:
+        """Call `callback` once, when `watch` is true."""
+        self._callbacks[self.environment.user.poller.arm(watch)] = callback
+
+    def soon(self, callback: Callback) -> None:
+        """Call `callback` after the event being handled."""
+        self._soon.append(callback)
+
+    def at(self, ns: int, callback: Callback) -> None:
+        """Call `callback` when `ns` nanoseconds have passed since boot."""
+        self._timers_set += 1
+        heapq.heappush(self._timers, (ns, self._timers_set, callback))
+
+    def when_interrupted(self, callback: Callback) -> None:
+        """Call `callback` whenever the monitor has given the core up and runs again."""
+        self._interrupted.append(callback)
+
+    def client(self, number: int) -> None:
+        """Take messages from dispatcher `number` of this core from now on: the last buffer made is its."""
+        self._clients[number] = self.environment.user.buffers[-1]
+
+    async def window(self, address: int, count: int) -> Lines:
+        """`count` lines of physical memory at `address`, opened once."""
+        lines = self._windows.get(address)
+        if lines is None or lines.count < count:
+            lines = self._windows[address] = await Invoke(KERNEL, OpenRaw(address, count))
+        return lines
+
+    async def deliver(self, sender: Sender, payload: bytes) -> None:
+        """Decode and handle one message.  A peer's nonsense is dropped, not obeyed."""
+        await Spend("message_dispatch")
+        try:
+            item = decode(payload)
+        except PeerError:
+            return
+        handler = self._handlers.get(type(item))
+        if handler is not None:
+            await handler(sender, item)
+
+    async def run(self) -> None:
+        """The loop."""
+        bell = await self.window(self.environment.layout.bell(self.core, self.environment.number), 1)
+        self._bell = Bell(bell, self._one_island())
+        while True:
+            while self._soon:
+                await self._soon.popleft()()
+            if self._timers and self._timers[0][0] <= await Clock():
+                await heapq.heappop(self._timers)[2]()
+            elif not await self._local():
+                await self._wait()
+
+    def _one_island(self) -> bool:
+        return len({core.island for core in self.environment.blueprint.cores}) == 1
+
+    async def _local(self) -> bool:
+        """Handle one message of each client; False when there was none."""
+        found = False
+        for number, buffer in list(self._clients.items()):
+            if buffer.messages:
+                found = True
+                await self.deliver(Sender(self.core, number), buffer.messages.popleft())
+        return found
+
+    async def _wait(self) -> None:
+        """Poll, bell up, poll again, give the core up."""
+        if await self._poll(self.environment.poll_ns):
+            return
+        assert self._bell is not None
+        await self._bell.up()
+        if not await self._poll(0) and not any(buffer.messages for buffer in self._clients.values()):
+            await IdleCore(self._timers[0][0] if self._timers else None)
+            self._soon.extend(self._interrupted)
+        await self._bell.down()
+
+    async def _poll(self, ns: int) -> bool:
+        key = await PollWait(await Clock() + ns)
+        if key < 0:
+            return False
+        self.environment.user.poller.disarm(key)
+        await self._callbacks.pop(key)()
+        return True
+
+
+class Pending(Generic[M]):
+    """Numbers for requests under way."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._open: dict[int, M] = {}
+
+    def add(self, item: M) -> int:
+        self._next += 1
+        self._open[self._next] = item
+        return self._next
+
+    def take(self, number: int) -> M | None:
+        """The request, no longer under way; None for a number that is not."""
+        return self._open.pop(number, None)

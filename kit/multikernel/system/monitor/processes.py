@@ -1,0 +1,114 @@
+"""Processes: dispatchers started on this core, or by another core's monitor for ours.
+
+A process is known by its name, the same on every core it spans.  The boot core's monitor starts what the
+blueprint's boot list names, and the programs asked for from outside, one after another.
+
+May not know: what programs do.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+from multikernel.errors import MultikernelError
+from multikernel.events import ProcessStarted
+from multikernel.system.environment import CONSOLE, KERNEL
+from multikernel.system.messages import Done, Spawn, Spawned, SpawnOn, encode
+from multikernel.system.monitor.events import Pending, Sender
+from multikernel.system.operations import Clock, Invoke, SendLocal
+from multikernel.system.requests import CreateDispatcher, Emit, RunDispatcher
+
+if TYPE_CHECKING:
+    from multikernel.system.monitor.events import Events
+    from multikernel.system.monitor.links import Links
+
+RETRY_NS = 20_000
+"""How long to wait for a dispatcher whose message buffer is full: a few rounds of its own polling."""
+
+
+class Processes:
+    """See the module."""
+
+    def __init__(self, events: Events, links: Links) -> None:
+        self._events = events
+        self._links = links
+        self._spawns: Pending[tuple[int, int]] = Pending()
+        self._names: dict[int, str] = {}
+        self._outboxes: dict[int, deque[bytes]] = {}
+        events.on(SpawnOn, self._spawn_on)
+        events.on(Spawn, self._spawn)
+        events.on(Spawned, self._spawned)
+
+    def dispatchers(self, name: str) -> list[int]:
+        """Numbers of the dispatchers of process `name` on this core."""
+        return [number for number, own in self._names.items() if own == name]
+
+    def name(self, number: int) -> str:
+        """The process dispatcher `number` belongs to."""
+        return self._names.get(number, "")
+
+    async def start(
+        self, name: str, program: str, argument: int, parameters: tuple[tuple[str, str], ...], parent: str = ""
+    ) -> int:
+        """Start `program` here for process `name`, whose leader it is unless a `parent` process asked; gives
+        its dispatcher's number.  Raises what the driver refuses with."""
+        number = await Invoke(KERNEL, CreateDispatcher(name, program, argument, parameters, not parent))
+        self._names[number] = name
+        self._events.client(number)
+        await Invoke(CONSOLE, Emit(ProcessStarted(await Clock(), self._events.core, name, parent or "monitor")))
+        await Invoke(KERNEL, RunDispatcher(number))
+        return number
+
+    async def reply(self, number: int, payload: bytes) -> None:
+        """A local message to dispatcher `number`: now, or when its buffer has room."""
+        outbox = self._outboxes.setdefault(number, deque())
+        outbox.append(payload)
+        if len(outbox) == 1:
+            await self._flush(number)
+
+    async def _flush(self, number: int) -> None:
+        outbox = self._outboxes[number]
+        while outbox:
+            try:
+                accepted = await SendLocal(client_slot(number), outbox[0])
+            except MultikernelError:
+                outbox.clear()  # it has exited meanwhile
+                return
+            if not accepted:
+                self._events.at(await Clock() + RETRY_NS, partial(self._flush, number))
+                return
+            outbox.popleft()
+
+    async def _spawn_on(self, sender: Sender, message: SpawnOn) -> None:
+        if message.core not in self._events.environment.routes.cores:
+            await self.reply(sender.dispatcher, encode(Done(message.request, 0, 1)))
+            return
+        name = self._names[sender.dispatcher]
+        if message.core == self._events.core:
+            number = await self._try_start(name, message.program, message.argument)
+            await self.reply(sender.dispatcher, encode(Done(message.request, number, int(number == 0))))
+            return
+        request = self._spawns.add((sender.dispatcher, message.request))
+        await self._links.send(message.core, encode(Spawn(request, message.argument, message.program, name)))
+
+    async def _spawn(self, sender: Sender, message: Spawn) -> None:
+        number = await self._try_start(message.process, message.program, message.argument)
+        await self._links.send(sender.core, encode(Spawned(message.request, number)))
+
+    async def _try_start(self, name: str, program: str, argument: int) -> int:
+        try:
+            return await self.start(name, program, argument, (), name)
+        except MultikernelError:
+            return 0
+
+    async def _spawned(self, sender: Sender, message: Spawned) -> None:
+        waiting = self._spawns.take(message.request)
+        if waiting is not None:
+            await self.reply(waiting[0], encode(Done(waiting[1], message.number, int(message.number == 0))))
+
+
+def client_slot(number: int) -> int:
+    """CPtr of the monitor's EndPoint for dispatcher `number` of its core (`invocations.py`)."""
+    return 255 - number

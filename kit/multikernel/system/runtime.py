@@ -1,0 +1,258 @@
+"""What a program holds: its dispatcher, as user-level code sees it.
+
+    async def main(dispatcher):
+        frame = await dispatcher.memory.allocate(4 * MiB)
+        mapping = await dispatcher.vspace.map(frame)
+        done = await mapping.unmap()          # started: a completion, not a wait
+        ...
+        await done
+
+Threads are user-level and local to the dispatcher; a process spans cores by dispatchers of its own on
+each (`spawn_on`), which share nothing but channels and frames passed between them.
+
+May not know: the CPU driver, the monitor's insides, platforms.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Coroutine, Generator
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from multikernel.errors import LocalMisuse, PeerError
+from multikernel.events import Message
+from multikernel.interfaces import LINE
+from multikernel.system.channels import Bell, Channel, PeerBell
+from multikernel.system.client import MonitorClient
+from multikernel.system.environment import CONSOLE, Environment
+from multikernel.system.lmp import LocalMemory
+from multikernel.system.messages import Connect, Connected, Done, Export, FrameSent, SpawnOn, WatchLine
+from multikernel.system.operations import (
+    Access,
+    Clock,
+    CompareAndSwap,
+    Compute,
+    Cycles,
+    Draw,
+    Invoke,
+    Operation,
+    Park,
+    Reschedule,
+    Self,
+    Yield,
+)
+from multikernel.system.requests import Emit, Notify, OpenWindow
+from multikernel.system.vspace import Frame, Memory, SlotCounter, VSpace
+from multikernel.system.waitset import WaitSet
+
+if TYPE_CHECKING:
+    from multikernel.interfaces import Watch
+    from multikernel.system.dispatcher import Thread, UserDispatcher
+
+T = TypeVar("T")
+
+
+class Completion(Generic[T]):
+    """Something started: `await` it for its result; it completes exactly once, with a result or an error."""
+
+    def __init__(self, code: Coroutine[Operation[object], object, T], user: UserDispatcher, name: str) -> None:
+        self._code = code
+        self._user = user
+        self._results: list[T] = []
+        self._thread = user.spawn(name, self._carry())
+
+    async def _carry(self) -> None:
+        self._results.append(await self._code)
+
+    async def _wait(self) -> T:
+        await self._user.join(self._thread)
+        return self._results[0]
+
+    def __await__(self) -> Generator[Operation[object], object, T]:
+        return self._wait().__await__()
+
+    @property
+    def done(self) -> bool:
+        return self._thread.done
+
+
+class Mailbox(Generic[T]):
+    """A queue between threads of one dispatcher."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._items: deque[T] = deque()
+        self._waiting: deque[Thread] = deque()
+
+    def put(self, item: T) -> None:
+        """Never waits."""
+        self._items.append(item)
+        if self._waiting:
+            self._dispatcher.environment.user.wake(self._waiting.popleft())
+
+    async def get(self) -> T:
+        """The oldest item; waits for one."""
+        while not self._items:
+            self._waiting.append(await Self())
+            await Park()
+        return self._items.popleft()
+
+
+class Listener:
+    """A service this dispatcher exports: `accept` gives a channel to each client in turn."""
+
+    def __init__(self, mailbox: Mailbox[Channel]) -> None:
+        self._mailbox = mailbox
+
+    async def accept(self) -> Channel:
+        """The channel of the next client; waits for one."""
+        return await self._mailbox.get()
+
+
+class Dispatcher:
+    """See the module.  `core` is where it runs, `argument` and `parameters` are its own."""
+
+    def __init__(self, environment: Environment, bell: Bell) -> None:
+        self.environment = environment
+        self.core = environment.core
+        self.name = environment.name
+        self.argument = environment.argument
+        self._waitset = WaitSet(environment.user, bell, self._register, environment.poll_ns)
+        self._client = MonitorClient(environment.user, self._waitset)
+        self._listener: Mailbox[Channel] = Mailbox(self)
+        self._frames: Mailbox[Frame] = Mailbox(self)
+        self._incoming: Mailbox[Connected] = Mailbox(self)
+        self._client.told(Connected, self._new_client)
+        self._client.told(FrameSent, self._new_frame)
+        self.memory = Memory(self._client, SlotCounter())
+        self.vspace = VSpace(self._client, self.memory, environment, self.spawn)
+
+    async def services(self) -> None:
+        """The runtime's own thread; started with the dispatcher."""
+        await self._client.listen()
+
+    # Time and threads
+
+    async def compute(self, cycles: int) -> None:
+        """Keep the core busy for `cycles`; returns to the driver at the timer."""
+        await Compute(cycles)
+
+    async def now(self) -> int:
+        """Nanoseconds since boot."""
+        return await Clock()
+
+    async def cycles(self) -> int:
+        """Cycles of this core since boot."""
+        return await Cycles()
+
+    async def random(self, bound: int) -> int:
+        """A number from 0 to `bound` - 1, from the core's own seeded stream."""
+        return await Draw(bound)
+
+    async def sleep(self, ns: int) -> None:
+        """Stop this thread for at least `ns` nanoseconds."""
+        await self.environment.user.sleep(ns)
+
+    async def yield_(self) -> None:
+        """Let the other runnable threads of this dispatcher go first."""
+        await Reschedule()
+
+    def spawn(self, code: Coroutine[Operation[object], object, T], name: str = "thread") -> Completion[T]:
+        """Start a user-level thread; awaiting the completion joins it."""
+        return Completion(code, self.environment.user, name)
+
+    # Memory through the MMU
+
+    async def load(self, address: int) -> int:
+        """The 8-byte word at virtual `address`.  UnhandledFault when it is not mapped and nobody mends it."""
+        return await Access(address)
+
+    async def store(self, address: int, value: int) -> None:
+        """Write an 8-byte word."""
+        await Access(address, value)
+
+    async def cas(self, address: int, old: int, new: int) -> bool:
+        """Write `new` at `address` if `old` is there; whether it was."""
+        return await CompareAndSwap(address, old, new)
+
+    # Other dispatchers
+
+    async def spawn_on(self, core: int, program: str, argument: int = 0) -> int:
+        """Start a dispatcher of this process on `core`, running `program`; gives its number there."""
+        answer = await self._client.ask(lambda request: SpawnOn(request, core, argument, program))
+        if not isinstance(answer, Done) or answer.failed:
+            raise PeerError(f"core {core} cannot start {program!r}")
+        return answer.value
+
+    async def export(self, service: str) -> Listener:
+        """Offer `service` on this core.  LocalMisuse when another dispatcher does."""
+        answer = await self._client.ask(lambda request: Export(request, service))
+        if not isinstance(answer, Done) or answer.failed:
+            raise LocalMisuse(f"core {self.core} already has a service {service!r}")
+        self.spawn(self._accept(), "accept")
+        return Listener(self._listener)
+
+    async def connect(self, core: int, service: str) -> Channel:
+        """A channel to `service` on `core`.  PeerError when there is no such service there."""
+        answer = await self._client.ask(lambda request: Connect(request, core, service))
+        if not isinstance(answer, Connected) or not answer.frame:
+            raise PeerError(f"core {core} has no service {service!r}")
+        return await self._open(answer)
+
+    async def receive_frame(self) -> Frame:
+        """The next Frame another dispatcher gave this one; waits for it."""
+        return await self._frames.get()
+
+    async def print(self, text: str) -> None:
+        """A line on the console."""
+        await Invoke(CONSOLE, Emit(Message(await Clock(), self.core, self.name, text)))
+
+    # Insides
+
+    async def _register(self, watches: list[tuple[int, Watch]]) -> None:
+        for channel, watch in watches:
+            await self._client.say(WatchLine(channel + watch.index * LINE, watch.word))
+
+    def _new_client(self, item: tuple[object, ...]) -> None:
+        if isinstance(item, Connected):
+            self._incoming.put(item)
+
+    def _new_frame(self, item: tuple[object, ...]) -> None:
+        if isinstance(item, FrameSent):
+            self._frames.put(Frame(item.frame, item.size))
+
+    async def _accept(self) -> None:
+        while True:
+            self._listener.put(await self._open(await self._incoming.get()))
+
+    async def _open(self, told: Connected) -> Channel:
+        """This side of a channel the monitors have set up."""
+        environment = self.environment
+        pair = environment.routes.transport(self.core, told.peer)
+        transport = environment.code.transports[pair.transport]
+        if not told.address:
+            local = LocalMemory(environment.user.buffers[told.frame >> 32], told.frame & 0xFFFF_FFFF)
+            arrival = partial(self._waitset.local, local.local().buffer)
+            return Channel(transport.open(local, pair.slots, told.side), told.peer, None, arrival, _give_way)
+        lines = await Invoke(told.frame, OpenWindow(0, transport.lines(pair.slots)))
+        bell = await Invoke(told.bells, OpenWindow(told.bell * LINE, 1))
+        shared = environment.routes.same_island(self.core, told.peer)
+        peer_bell = PeerBell(bell, shared, partial(_interrupt, told.notify))
+        endpoint = transport.open(environment.memory(lines), pair.slots, told.side)
+
+        async def message() -> None:
+            await self._waitset.line(told.address, endpoint.watch())
+
+        async def room() -> None:
+            await self._waitset.line(told.address, endpoint.room())
+
+        return Channel(endpoint, told.peer, peer_bell, message, room)
+
+
+async def _give_way() -> None:
+    await Yield()
+
+
+async def _interrupt(cptr: int) -> None:
+    await Invoke(cptr, Notify())

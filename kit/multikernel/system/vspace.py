@@ -1,0 +1,171 @@
+"""Memory at user level: RAM asked of the monitor, page tables built by capability invocations.
+
+    frame = await memory.allocate(size)          a Frame capability
+    mapping = await vspace.map(frame)            at the next free address; tables are made as needed
+    completion = mapping.unmap(tree)             on every core the process spans, by agreement
+
+The root table and those under it are capabilities of this dispatcher like any other.  Each dispatcher of
+a process has tables of its own; mapping the same frames in the same order gives the same addresses.
+
+May not know: the CPU driver, page-table formats beyond their levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from multikernel.errors import LocalMisuse
+from multikernel.system.caps.requests import Copy, Map, MapTable, Retype
+from multikernel.system.caps.types import TYPES, CapType
+from multikernel.system.environment import SELF, Environment
+from multikernel.system.layout import PAGE
+from multikernel.system.messages import Agree, AllocateRam, Done, SendFrame
+from multikernel.system.operations import Invoke, InvokeCap, Operation
+from multikernel.system.page_tables import FORMATS, READ, WRITE, TableFormat
+from multikernel.system.requests import SetRoot
+from multikernel.system.routes import TREES
+
+if TYPE_CHECKING:
+    from multikernel.system.client import MonitorClient
+    from multikernel.system.runtime import Completion
+
+BASE = 1 << 30
+"""Virtual address of the first mapping on cores that translate: 1 GiB, clear of page 0."""
+SLOTS = (96, 240)
+"""The slots of a dispatcher's capability space that the runtime fills itself."""
+
+Spawn = Callable[[Coroutine[Operation[object], object, object], str], "Completion[object]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A Frame capability of `size` bytes at `cptr`."""
+
+    cptr: int
+    size: int
+
+
+@dataclass(slots=True)
+class SlotCounter:
+    """The next free slot of this dispatcher's own."""
+
+    next: int = SLOTS[0]
+
+    def take(self) -> int:
+        if self.next >= SLOTS[1]:
+            raise LocalMisuse("the dispatcher's capability slots are used up")
+        self.next += 1
+        return self.next - 1
+
+
+class Memory:
+    """RAM and frames."""
+
+    def __init__(self, client: MonitorClient, slots: SlotCounter) -> None:
+        self._client = client
+        self._slots = slots
+
+    async def ram(self, size: int) -> int:
+        """A RAM capability of `size` bytes, rounded up to pages; its CPtr.  LocalMisuse when there is none left."""
+        rounded = -(-size // PAGE) * PAGE
+        answer = await self._client.ask(lambda request: AllocateRam(request, rounded))
+        if not isinstance(answer, Done) or answer.failed:
+            raise LocalMisuse(f"no {rounded} bytes of memory left on this core")
+        return answer.value
+
+    async def make(self, kind: CapType, size: int = 0) -> int:
+        """An object of `kind` made of new RAM; its CPtr."""
+        ram = await self.ram(size or TYPES[kind].granule)
+        slot = self._slots.take()
+        await InvokeCap(ram, Retype(slot, kind, size))
+        return slot
+
+    async def allocate(self, size: int) -> Frame:
+        """A zeroed frame of `size` bytes, rounded up to pages, near this core."""
+        rounded = -(-size // PAGE) * PAGE
+        return Frame(await self.make(CapType.FRAME, rounded), rounded)
+
+    async def alias(self, frame: Frame) -> Frame:
+        """Another capability to the same memory, as one capability is mapped in one place."""
+        slot = self._slots.take()
+        await InvokeCap(frame.cptr, Copy(slot))
+        return Frame(slot, frame.size)
+
+    async def give(self, frame: Frame, core: int, number: int) -> None:
+        """Give `frame` to dispatcher `number` of `core` too."""
+        answer = await self._client.ask(lambda request: SendFrame(request, frame.cptr, core, number))
+        if not isinstance(answer, Done) or answer.failed:
+            raise LocalMisuse("the frame cannot be given away")
+
+
+class Mapping:
+    """A frame mapped at virtual `address`."""
+
+    def __init__(self, space: VSpace, address: int, size: int) -> None:
+        self.address = address
+        self.size = size
+        self._space = space
+
+    def unmap(self, tree: str = "numa") -> Completion[object]:
+        """Start taking it out of the address space of the process on every core; completes when no core
+        can use it any more.  `tree` is how the cores are reached: one of `routes.TREES`."""
+        return self._space.start_unmap(self, tree)
+
+
+class VSpace:
+    """This dispatcher's address space."""
+
+    def __init__(self, client: MonitorClient, memory: Memory, environment: Environment, spawn: Spawn) -> None:
+        self._client = client
+        self._memory = memory
+        self._environment = environment
+        self._spawn = spawn
+        paging = environment.code.drivers[environment.routes.core(environment.core).kind].paging
+        self._format = FORMATS[paging]
+        self._kinds = [kind for kind, row in sorted(TYPES.items()) if row.isa == paging]
+        self._tables: dict[tuple[int, ...], int] = {}
+        self._next = BASE
+
+    async def map(self, frame: Frame, rights: int = READ | WRITE) -> Mapping:
+        """Map all of `frame`; tables are made of new RAM as needed.  Refused for a frame that is mapped."""
+        if not isinstance(self._format, TableFormat):
+            return await self._map_region(frame, rights)
+        address = self._next
+        self._next += frame.size
+        for offset in range(0, frame.size, PAGE):
+            await self._map_page(frame, address + offset, offset, rights)
+        return Mapping(self, address, frame.size)
+
+    async def _map_page(self, frame: Frame, address: int, offset: int, rights: int) -> None:
+        assert isinstance(self._format, TableFormat)
+        path = tuple(address >> level.shift & 511 for level in self._format.levels)
+        for depth in range(len(path)):
+            if path[:depth] not in self._tables:
+                table = await self._memory.make(self._kinds[depth])
+                if depth == 0:
+                    await Invoke(SELF, SetRoot(table))
+                else:
+                    await InvokeCap(table, MapTable(self._tables[path[: depth - 1]], path[depth - 1]))
+                self._tables[path[:depth]] = table
+        capability = frame if frame.size == PAGE else await self._memory.alias(frame)
+        await InvokeCap(capability.cptr, Map(self._tables[path[:-1]], path[-1], rights, offset))
+
+    async def _map_region(self, frame: Frame, rights: int) -> Mapping:
+        """On a core without translation the address is the physical one, as the driver says."""
+        raise LocalMisuse("this core has an MPU: it has no virtual addresses to map a frame at")
+
+    def start_unmap(self, mapping: Mapping, tree: str) -> Completion[object]:
+        return self._spawn(self._unmap(mapping, TREES.index(tree)), "unmap")
+
+    async def _unmap(self, mapping: Mapping, tree: int) -> None:
+        for page in range(mapping.address, mapping.address + mapping.size, PAGE):
+            answer = await self._client.ask(partial(_agree, page, tree))
+            if not isinstance(answer, Done) or answer.failed:
+                raise LocalMisuse(f"core {self._environment.core} cannot begin an agreement: it is not the boot core")
+
+
+def _agree(page: int, tree: int, request: int) -> Agree:
+    return Agree(request, page, tree, "vspace")
