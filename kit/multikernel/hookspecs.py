@@ -118,7 +118,7 @@ class Hooks(Protocol):
                         raise KnowledgeError("this backend holds facts, not rules")
 
                 def query(self, query, max_steps):
-                    answers = [{}]
+                    answers: list[dict[str, int | str]] = [{}]
                     for literal in query.body:
                         if not isinstance(literal, Atom):
                             raise KnowledgeError(f"this backend cannot decide {literal}")
@@ -128,7 +128,7 @@ class Hooks(Protocol):
                 def extend(self, known, atom):
                     for row in self.rows.get(atom.predicate, []):
                         found = dict(known)
-                        for term, value in zip(atom.terms, row):
+                        for term, value in zip(atom.terms, row, strict=True):
                             wanted = found.setdefault(term.name, value) if isinstance(term, Var) else term
                             if wanted != value:
                                 break
@@ -200,8 +200,8 @@ class Hooks(Protocol):
 
             class Riscv64:
                 isa = "riscv64"
-                paging = "x86-64"
-                costs = (Cost("syscall", 200, "guess, to be measured"),)
+                paging = "x86_64"
+                costs: tuple[Cost, ...] = (Cost("syscall", 200, "guess, to be measured"),)
 
                 def __init__(self, kind):
                     self.kind = kind
