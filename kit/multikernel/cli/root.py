@@ -57,7 +57,6 @@ COMMANDS = (
     Stub("skb", "multikernel.cli.skb", "app", "Ask the system knowledge base."),
     Stub("boot", "multikernel.cli.boot", "boot", "Bring a board's kernel up and run programs on it."),
     Stub("image", "multikernel.cli.image", "image", "Build a bare-metal image of a board's kernel."),
-    Stub("diff", "multikernel.cli.diff", "diff", "Compare two blueprints."),
     Stub("explain", "multikernel.cli.explain", "explain", "What an error code means, and what to do."),
 )
 
