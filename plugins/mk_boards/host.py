@@ -20,6 +20,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from multikernel.board.units import id_ranges
 from multikernel.errors import FileError
 
 MOST_CORES = 4096
@@ -72,7 +73,7 @@ class _Machine:
         mhz = self._mhz()
         clock = "" if mhz else "; no clock is told, so a cycle is taken as a nanosecond"
         note = f"/sys/devices/system, /proc/cpuinfo, sched_getaffinity{crowded}{clock}"
-        everyone = _ranges(self._cpu_of)
+        everyone = id_ranges(self._cpu_of)
         lines = [
             "# Made from this machine: what its kernel tells, nothing else.",
             "schema: board/1",
@@ -111,7 +112,7 @@ class _Machine:
             else:
                 rows.append((start, offset, [core]))
         return [
-            f"  - {{ids: {_quoted(_ranges(cores))}, kind: cpu, start: {start}, hardware_id_offset: {offset}}}"
+            f"  - {{ids: {_quoted(id_ranges(cores))}, kind: cpu, start: {start}, hardware_id_offset: {offset}}}"
             for start, offset, cores in rows
         ]
 
@@ -137,7 +138,7 @@ class _Machine:
         rows = []
         for level, (size, members_of) in levels.items():
             cores = [self._cores_in(members) for members in members_of]
-            listed = ", ".join(_quoted(_ranges(ids)) for ids in cores if len(ids) > 1)
+            listed = ", ".join(_quoted(id_ranges(ids)) for ids in cores if len(ids) > 1)
             if listed:
                 rows.append(f"  - {{level: {level}, {f'size: {size}, ' if size else ''}sets: [{listed}]}}")
         return ["groups:", *rows] if rows else []
@@ -155,7 +156,7 @@ class _Machine:
             if size:
                 regions.append(f"  - {{id: mem{node}, size: {size}, base: {base}}}")
                 base += size
-            listed = f", cores: {_quoted(_ranges(cores))}" if cores else ""
+            listed = f", cores: {_quoted(id_ranges(cores))}" if cores else ""
             nodes.append(f"  - {{id: {node}{listed}{f', regions: [mem{node}]' if size else ''}}}")
             ids.append(node)
         if not regions:
@@ -191,17 +192,6 @@ def _parse(text: str) -> list[int]:
     for first, last in re.findall(r"(\d+)(?:-(\d+))?", text):
         ids.extend(range(int(first), int(last or first) + 1))
     return ids
-
-
-def _ranges(cores: Sequence[int] | dict[int, int]) -> str:
-    """`0-3,8` of sorted ids."""
-    parts: list[list[int]] = []
-    for core in cores:
-        if parts and parts[-1][1] == core - 1:
-            parts[-1][1] = core
-        else:
-            parts.append([core, core])
-    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in parts)
 
 
 def _quoted(text: str) -> str:

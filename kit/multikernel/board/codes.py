@@ -53,6 +53,7 @@ CODES: dict[str, str] = {
     "unknown-end": "A link ends at something that is no `node<id>` or device.",
     "unknown-class": "A pair class that no pair of this board's cores is in.",
     "duplicate-id": "Two rows of a section carry one id.",
+    "name-clash": "Regions, devices and spaces share their names, since a map may reach any; `phys` is always a space.",
     "core-twice": "Two rows of `cores` define one core.",
     "core-in-two-islands": "A core is in two coherence islands; a cache is in one.",
     "core-in-two-nodes": "A core is in two nodes.",
@@ -65,6 +66,7 @@ CODES: dict[str, str] = {
     "map-overlap": "Two maps of one space take the same addresses.",
     "map-outside": "A map reaches past the end of its region, or lies past the space's addresses.",
     "space-cycle": "A space leads back to itself through overlays or maps.",
+    "space-deep": "An address goes through at most 64 spaces.",
     "matrix-shape": "A distance matrix has one row and one column for each of its `ids`.",
     "matrix-negative": "A distance is negative.",
 }

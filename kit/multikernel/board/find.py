@@ -14,6 +14,7 @@ May not know: YAML, models.
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -98,9 +99,8 @@ def read_board(path: Path) -> Source:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        folder, stem = path.parent, path.stem
-        near = difflib.get_close_matches(stem, _names(folder), n=3, cutoff=0.5)
-        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        near = difflib.get_close_matches(path.stem, _names(path.parent), n=3, cutoff=0.5)
+        hint = f"; did you mean {', '.join(_shown(path.parent / f'{name}.yaml') for name in near)}?" if near else ""
         raise FileError(f"{shown}:0:0: file-missing: no such file{hint}", code="file-missing") from None
     except IsADirectoryError:
         raise FileError(f"{shown}:0:0: file-directory: this is a folder; name a file", code="file-directory") from None
@@ -135,7 +135,8 @@ def _names(folder: Path) -> list[str]:
 
 def _shown(path: Path) -> str:
     """A path as a person in this folder would write it."""
+    whole = Path(os.path.normpath(path.absolute()))
     try:
-        return str(path.absolute().relative_to(Path.cwd()))
+        return str(whole.relative_to(Path.cwd()))
     except ValueError:
-        return str(path)
+        return str(whole)

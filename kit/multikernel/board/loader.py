@@ -17,11 +17,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from multikernel.board.find import SEARCH, find_board
+from multikernel.board.marks import Mark
 from multikernel.board.model import Board
 from multikernel.board.overlay import load_document
 from multikernel.board.references import reference_faults
 from multikernel.board.shape import Fault, shape_faults
-from multikernel.board.yamlread import SyntaxFault
+from multikernel.board.yamlread import SyntaxFault, lines_of
 from multikernel.errors import BoardError, Diagnostic
 from multikernel.spec import BoardDirSpec
 
@@ -50,18 +51,15 @@ def load_board(
 
 
 def _error(faults: Sequence[Fault], texts: dict[str, str]) -> BoardError:
-    lines = {file: text.split("\n") for file, text in texts.items()}
+    lines = {file: lines_of(text) for file, text in texts.items()}
+
+    def shown(mark: Mark) -> str:
+        """The line a mark stands on; empty for the whole file and past its end."""
+        rows = lines.get(mark.file, [])
+        return rows[mark.line - 1] if 0 < mark.line <= len(rows) else ""
+
     diagnostics = tuple(
-        Diagnostic(
-            file=fault.mark.file,
-            line=fault.mark.line,
-            column=fault.mark.column,
-            code=fault.code,
-            message=fault.message,
-            alternatives=fault.alternatives,
-            fix=fault.fix,
-            source=lines[fault.mark.file][fault.mark.line - 1] if fault.mark.line and fault.mark.file in lines else "",
-        )
+        Diagnostic(*fault.mark, fault.code, fault.message, fault.alternatives, fault.fix, shown(fault.mark))
         for fault in faults
     )
     count = "a mistake" if len(diagnostics) == 1 else f"{len(diagnostics)} mistakes"

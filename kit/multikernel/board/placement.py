@@ -16,11 +16,29 @@ from multikernel.board.resolve import address_spaces
 from multikernel.board.shape import Fault, Path, near
 from multikernel.board.spaces import ROOT
 
+MAX_CHAIN = 64
+"""Longest way through overlays and maps."""
+
 
 def placement_faults(board: Board, spot: Spot) -> Iterator[Fault]:
     """Every mistake of placement; what needs resolved spaces is looked at when the spaces hold together."""
-    faults = [*_targets(board, spot), *_circles(board, spot), *_overlaps(board, spot)]
+    faults = [*_names(board, spot), *_targets(board, spot), *_circles(board, spot), *_overlaps(board, spot)]
     yield from faults or _seen(board, spot)
+
+
+def _names(board: Board, spot: Spot) -> Iterator[Fault]:
+    """What a map may reach has one name: regions, devices and spaces share theirs."""
+    taken = {name: spot.find_key(("spaces", name)).line for name in board.spaces} | {ROOT: 0}
+    for section, rows in (
+        ("regions", [row.id for row in board.regions]),
+        ("devices", [row.id for row in board.devices]),
+    ):
+        for index, name in enumerate(rows):
+            if name in taken:
+                first = f"line {taken[name]}" if taken[name] else "every board"
+                message = f"{name!r} is already a space or a region, of {first}"
+                yield Fault(spot.find((section, index, "id")), "name-clash", message)
+        taken |= {name: spot.find((section, index, "id")).line for index, name in enumerate(rows)}
 
 
 def _targets(board: Board, spot: Spot) -> Iterator[Fault]:
@@ -47,22 +65,23 @@ def _targets(board: Board, spot: Spot) -> Iterator[Fault]:
 
 
 def _circles(board: Board, spot: Spot) -> Iterator[Fault]:
+    """Spaces that lead back to themselves, or through more than MAX_CHAIN others."""
     edges = {
         name: [*([space.overlay] if space.overlay else []), *(m.to for m in space.maps if m.to in board.spaces)]
         for name, space in board.spaces.items()
     }
+    deep: list[str] = []
+    circles: list[str] = []
     for start in edges:
-        seen: list[str] = []
-        frontier = list(edges[start])
-        while frontier:
-            name = frontier.pop()
-            if name == start:
-                message = f"space {start!r} leads back to itself"
-                yield Fault(spot.find_key(("spaces", start)), "space-cycle", message)
-                break
-            if name not in seen:
-                seen.append(name)
-                frontier.extend(edges.get(name, ()))
+        layer, length = dict.fromkeys(edges[start]), 1
+        while layer and start not in layer and length <= MAX_CHAIN:
+            layer, length = dict.fromkeys(after for name in layer for after in edges.get(name, ())), length + 1
+        (circles if start in layer else deep if layer else []).append(start)
+    for name in circles:
+        yield Fault(spot.find_key(("spaces", name)), "space-cycle", f"space {name!r} leads back to itself")
+    for name in [] if circles else deep:
+        message = f"space {name!r} leads through more than {MAX_CHAIN} others"
+        yield Fault(spot.find_key(("spaces", name)), "space-deep", message)
 
 
 Span: TypeAlias = tuple[int, int, str, Path]

@@ -15,6 +15,7 @@ from multikernel.board.placement import placement_faults
 from multikernel.board.resolve import node_end
 from multikernel.board.shape import Fault, Path, near
 from multikernel.board.spaces import ROOT
+from multikernel.board.units import id_ranges
 
 
 def reference_faults(board: Board, spot: Spot) -> list[Fault]:
@@ -47,19 +48,8 @@ def _strangers(spot: Spot, path: Path, ids: Sequence[int], known: frozenset[int]
     missing = [core for core in ids if core not in known]
     if missing:
         listed = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
-        message = f"no core {listed}; the board has {_ranges(sorted(known))}"
+        message = f"no core {listed}; the board has {id_ranges(sorted(known))}"
         yield Fault(spot.find(path), "unknown-core", message)
-
-
-def _ranges(ids: Sequence[int]) -> str:
-    """`0-3,8` of sorted ids."""
-    parts: list[list[int]] = []
-    for core in ids:
-        if parts and parts[-1][1] == core - 1:
-            parts[-1][1] = core
-        else:
-            parts.append([core, core])
-    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in parts)
 
 
 def _known(board: Board) -> frozenset[int]:

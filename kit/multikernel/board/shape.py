@@ -49,8 +49,13 @@ _SIGNS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most
 
 def shape_faults(error: ValidationError, spot: Spot) -> list[Fault]:
     """Every mistake pydantic found, in the order of the file."""
-    faults = [_fault(details, spot) for details in error.errors(include_url=False)]
+    faults = [_fault(details, spot) for details in error.errors(include_url=False) if not _hollow(details)]
     return sorted(faults, key=lambda fault: fault.mark)
+
+
+def _hollow(details: ErrorDetails) -> bool:
+    """pydantic counts only the good rows: a list of bad ones is not an empty list besides."""
+    return details["type"] == "too_short" and bool(details["input"])
 
 
 def near(value: str, valid: Iterable[str]) -> tuple[str, ...]:
@@ -66,7 +71,7 @@ def path_text(path: Iterable[str | int]) -> str:
 
 def _fault(details: ErrorDetails, spot: Spot) -> Fault:
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
-    path = _written(details["loc"], spot)
+    path = _written(details["loc"], spot, missing=kind == "missing")
     where = path_text(path)
     at_key = kind == "extra_forbidden" or details["loc"][-1:] == ("[key]",)
     mark = spot.find_key(path) if at_key else spot.find(path)
@@ -76,8 +81,7 @@ def _fault(details: ErrorDetails, spot: Spot) -> Fault:
             mark, "unknown-key", f"{path_text(path[:-1])} has no key {str(path[-1])!r}", near(str(path[-1]), valid)
         )
     if kind == "missing":
-        holder = path_text(path[:-1] if path[-1:] == details["loc"][-1:] else path)
-        return Fault(mark, "missing-key", f"{holder} lacks the key {str(details['loc'][-1])!r}")
+        return Fault(mark, "missing-key", f"{path_text(path[:-1])} lacks the key {str(path[-1])!r}")
     if kind in _TYPES:
         quote = f"quote it: '{value}'" if kind == "string_type" and isinstance(value, int | float) else ""
         return Fault(mark, "wrong-type", f"{where} takes {_TYPES[kind]}, not {_shown(value)}", fix=quote)
@@ -95,16 +99,14 @@ def _fault(details: ErrorDetails, spot: Spot) -> Fault:
     return Fault(mark, kind if kind in CODES else "bad-value", f"{where}: {details['msg']}")
 
 
-def _written(loc: Path, spot: Spot) -> Path:
-    """`loc` less what is no part of the file: union tags and `[key]`; a missing last key stays."""
+def _written(loc: Path, spot: Spot, missing: bool) -> Path:
+    """`loc` less what is no part of the file: union tags and `[key]`.  A missing key is its last part."""
     parts: list[str | int] = []
-    for index, part in enumerate(loc):
+    for part in loc[:-1] if missing else loc:
         if part in spot.items:
             parts.append(part)
             spot = spot.items[part]
-        elif index == len(loc) - 1 and part != "[key]" and spot.items:
-            parts.append(part)
-    return tuple(parts)
+    return (*parts, loc[-1]) if missing else tuple(parts)
 
 
 def _shown(value: object) -> str:

@@ -74,6 +74,10 @@ class AddressSpaces:
     def names(self) -> tuple[str, ...]:
         return tuple(self._spaces)
 
+    def space(self, name: str) -> Space:
+        """A space as the board has it; KeyError for one it does not have."""
+        return self._spaces[name]
+
     def windows(self, space: str) -> tuple[Window, ...]:
         """What a space sees, by address.  KeyError for a space the board does not have."""
         if space not in self._windows:

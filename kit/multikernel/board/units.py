@@ -7,6 +7,7 @@ May not know: sections of the board, YAML.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, Strict, StringConstraints, WithJsonSchema
@@ -70,6 +71,17 @@ def parse_ids(value: object) -> tuple[int, ...]:
         twice = next(i for i in ids if ids.count(i) > 1)
         raise PydanticCustomError("bad-ids", "core {core} stands twice in one set", {"core": twice})
     return tuple(sorted(ids))
+
+
+def id_ranges(ids: Iterable[int]) -> str:
+    """`0-3,8` of sorted ids."""
+    parts: list[list[int]] = []
+    for core in ids:
+        if parts and parts[-1][1] == core - 1:
+            parts[-1][1] = core
+        else:
+            parts.append([core, core])
+    return ",".join(f"{a}" if a == b else f"{a}-{b}" for a, b in parts)
 
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"

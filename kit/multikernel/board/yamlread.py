@@ -26,6 +26,7 @@ Data: TypeAlias = "bool | int | float | str | list[Data] | dict[str, Data] | Non
 MAX_BYTES = 4 << 20
 MAX_DEPTH = 64
 
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: dict[str, bool | None] = {
@@ -56,16 +57,29 @@ class Document:
 
 def read_yaml(text: str, file: str) -> Document:
     """The one document of `text`.  Raises SyntaxFault."""
-    if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise _unreadable(text, file, error.start, "half a surrogate pair") from None
+    if size > MAX_BYTES:
         raise SyntaxFault(Mark(file, 0, 0), "yaml-size", f"the file is larger than {MAX_BYTES >> 20} MB")
     try:
         return _Builder(file, yaml.parse(text, yaml.CSafeLoader)).document()
     except yaml.MarkedYAMLError as error:
         raise _parser_fault(error, text, file) from None
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        column = error.position - (text.rfind("\n", 0, error.position) + 1) + 1
-        raise SyntaxFault(Mark(file, line, column), "yaml-encoding", f"{error.reason}") from None
+        raise _unreadable(text, file, error.position, str(error.reason)) from None
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines as the parser counts them (YAML 1.1, section 4.2: five breaks)."""
+    return _BREAK.split(text)
+
+
+def _unreadable(text: str, file: str, position: int, reason: str) -> SyntaxFault:
+    line = text.count("\n", 0, position) + 1
+    column = position - text.rfind("\n", 0, position)
+    return SyntaxFault(Mark(file, line, column), "yaml-encoding", reason)
 
 
 def _parser_fault(error: yaml.MarkedYAMLError, text: str, file: str) -> SyntaxFault:
@@ -73,7 +87,7 @@ def _parser_fault(error: yaml.MarkedYAMLError, text: str, file: str) -> SyntaxFa
     where = error.problem_mark or error.context_mark
     line, column = (where.line, where.column) if where else (0, 0)
     problem = f"{error.problem or 'not YAML'}{f', {error.context}' if error.context else ''}"
-    lines = text.split("\n")
+    lines = lines_of(text)
     row = lines[line] if line < len(lines) else ""
     lead = len(row) - len(row.lstrip())
     if "\t" in row[:lead] or row[column : column + 1] == "\t":

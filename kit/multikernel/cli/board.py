@@ -1,0 +1,235 @@
+"""`mkit board`: what boards there are, what they say, whether they hold together.
+
+    list             every board that can be named
+    show BOARD       one, resolved: cores, islands, memory as each space sees it, pair classes
+    validate BOARD   every mistake with file:line:col; exit 0, 4 (invalid), 3 (no such file)
+    schema           JSON Schema of a board file, for editors
+    diff A B         what differs once resolved; exit 1 when something does
+
+A BOARD is a path, a name under ./boards, a packaged name, one of a plugin, or `-` for standard input.
+
+May not know: what is bound to a board.
+"""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, TypeAlias
+
+import typer
+
+from multikernel.board import Board, load_board
+from multikernel.board.find import list_boards
+from multikernel.board.schema import json_schema
+from multikernel.board.topology import Topology
+from multikernel.board.units import id_ranges
+from multikernel.cli import output
+from multikernel.errors import BoardError, FileError
+
+app = typer.Typer(no_args_is_help=True, help="List, show and check boards.")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Tree: TypeAlias = "dict[str, Tree] | list[Tree] | tuple[Tree, ...] | str | int | None"
+
+
+def complete_board(incomplete: str) -> list[str]:
+    """Names of boards, for the shell."""
+    return [board.name for board in list_boards() if board.name.startswith(incomplete)]
+
+
+Name = Annotated[str, typer.Argument(help="A path, a name, or - for stdin.", autocompletion=complete_board)]
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """Every board that can be named, and where it comes from."""
+    boards = list_boards()
+    if json:
+        output.emit_json({"boards": [asdict(board) for board in boards]})
+        return
+    if not boards:
+        raise FileError("there is no board: none under ./boards, none packaged", code="board-unknown")
+    output.emit_table([(board.name, board.origin) for board in boards])
+
+
+@app.command()
+def show(board: Name, json: Json = False) -> None:
+    """One board, resolved."""
+    loaded = load_board(board)
+    topology = loaded.topology()
+    if json:
+        content = loaded.model_dump(mode="json", by_alias=True, exclude_none=True)
+        classes = [{**asdict(entry), "latency": _latency(topology, entry.name)} for entry in topology.classes()]
+        output.emit_json({"board": content, "hash": loaded.hash, "classes": classes})
+        return
+    output.emit(f"{output.style(loaded.name, 'bold')}: {loaded.summary}")
+    for title, rows in _sections(loaded, topology):
+        if rows:
+            output.emit(output.style(title, "bold"))
+            output.emit_table(rows, "  ")
+
+
+@app.command()
+def validate(boards: Annotated[list[str], typer.Argument(metavar="BOARD...")], json: Json = False) -> None:
+    """Say every mistake of each board.  Exit 4 if one is invalid, 3 if one cannot be read."""
+    worst = 0
+    results: list[dict[str, object]] = []
+    for name in boards:
+        result: dict[str, object] = {"board": name, "valid": True, "errors": []}
+        try:
+            loaded = load_board(name)
+            if not json:
+                output.emit(f"{name}: {output.style('valid', 'good')}, {len(loaded.topology().cores)} cores")
+        except BoardError as error:
+            worst = error.exit_code
+            result |= {"valid": False, "errors": [asdict(diagnostic) for diagnostic in error.diagnostics]}
+            if not json:
+                output.show_error(error)
+        except FileError as error:
+            worst = worst or error.exit_code
+            result |= {"valid": False, "errors": [{"code": error.code, "message": error.message}]}
+            if not json:
+                output.show_error(error)
+        results.append(result)
+    if json:
+        output.emit_json({"boards": results})
+    raise typer.Exit(worst)
+
+
+@app.command()
+def schema() -> None:
+    """JSON Schema of a board file, for editors."""
+    output.emit(json_format.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def diff(a: Name, b: Name, json: Json = False) -> None:
+    """What differs between two boards once resolved.  Exit 1 when something does."""
+    before, after = _leaves(a), _leaves(b)
+    paths = sorted(path for path in {**before, **after} if before.get(path) != after.get(path))
+    changes = [(path, before.get(path), after.get(path)) for path in paths]
+    if json:
+        output.emit_json(
+            {"same": not changes, "changes": [dict(zip(("path", "a", "b"), c, strict=True)) for c in changes]}
+        )
+    elif not changes:
+        output.emit("the boards say the same")
+    else:
+        output.emit_table([(path, _told(old), "->", _told(new)) for path, old, new in changes])
+    raise typer.Exit(1 if changes else 0)
+
+
+def _leaves(name: str) -> dict[str, str]:
+    """Every value of a resolved board by its path; rows that have an id go by it."""
+    return dict(_walk(load_board(name).model_dump(mode="json", by_alias=True, exclude_none=True), ""))
+
+
+def _walk(value: Tree, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _walk(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
+        for index, item in enumerate(value):
+            names = [str(item[key]) for key in ("id", "level", "cls") if key in item] if isinstance(item, dict) else []
+            yield from _walk(item, f"{path}[{names[0] if names else index}]")
+    else:
+        yield path, json_format.dumps(value)
+
+
+def _told(value: str | None) -> str:
+    return "(not there)" if value is None else value
+
+
+def _latency(topology: Topology, name: str) -> dict[str, object] | None:
+    latency = topology.latency(name)
+    return asdict(latency) if latency else None
+
+
+def _sections(board: Board, topology: Topology) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    yield "from", [(row.source, row.note or row.file or "") for row in board.provenance]
+    yield (
+        "kinds",
+        [(kind.name, kind.isa, f"{kind.mhz} MHz", f"{kind.word} bits", f"mmu {kind.mmu}") for kind in topology.kinds],
+    )
+    yield (
+        "costs",
+        [
+            (f"{kind.name} {cost.name}", f"{cost.cycles} cycles", cost.source)
+            for kind in topology.kinds
+            for cost in kind.costs
+        ],
+    )
+    yield (
+        "cores",
+        [
+            (
+                id_ranges(row.ids),
+                row.kind,
+                f"space {row.space}",
+                f"start {row.start}",
+                f"fails: {row.fails}" if row.fails else "",
+            )
+            for row in board.cores
+        ],
+    )
+    yield (
+        "groups",
+        [
+            (group.level, _bytes(group.size) if group.size > 0 else "", id_ranges(group.cores))
+            for group in topology.groups
+        ],
+    )
+    yield (
+        "nodes",
+        [(str(node.id), f"cores {id_ranges(node.cores)}", ", ".join(node.regions)) for node in topology.nodes],
+    )
+    yield (
+        "coherence islands",
+        [
+            (
+                str(i.index),
+                f"cores {id_ranges(i.cores)}",
+                f"{i.line}-byte lines",
+                i.protocol or "protocol not stated",
+                ", ".join(i.regions),
+            )
+            for i in topology.islands
+        ],
+    )
+    yield (
+        "regions",
+        [
+            (region.id, region.kind, _bytes(region.size), "not in phys" if region.base < 0 else f"{region.base:#x}")
+            for region in topology.regions
+        ],
+    )
+    yield (
+        "spaces",
+        [
+            (space, f"{w.address:#x}", _bytes(w.size), f"{w.region}+{w.offset:#x}", "" if w.cacheable else "uncached")
+            for space in topology.spaces.names
+            for w in topology.spaces.windows(space)
+        ],
+    )
+    yield (
+        "links",
+        [
+            (f"node{link.a} - node{link.b}", link.kind, f"{link.bandwidth_mbs} MB/s" if link.bandwidth_mbs > 0 else "")
+            for link in topology.links
+        ],
+    )
+    rows: list[tuple[str, ...]] = []
+    for entry in topology.classes():
+        latency = topology.latency(entry.name)
+        told = f"{latency.mean} {latency.unit} (sd {latency.sd}, {latency.status})" if latency else "latency not known"
+        rows.append((entry.name, f"{entry.pairs} pairs", f"e.g. {entry.src}->{entry.dst}", told))
+    yield "pair classes", rows
+
+
+def _bytes(size: int) -> str:
+    for shift, unit in ((40, "T"), (30, "G"), (20, "M"), (10, "K")):
+        if size >= 1 << shift and not size % (1 << shift):
+            return f"{size >> shift}{unit}"
+    return str(size)

@@ -1,0 +1,56 @@
+"""The boards of this repository: each validates, and each figure has its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from multikernel.board import load_board
+from multikernel.board.find import list_boards, packaged_folder
+
+FILES = sorted(packaged_folder().glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_shipped_board_holds_together(path: Path) -> None:
+    board = load_board(str(path), sources=())
+    topology = board.topology()
+    assert board.name == path.stem
+    assert topology.core(topology.boot_core).start == "boot"
+    assert {core.start for core in topology.cores} - {"boot"} - {"unstated"}, "says how the others start"
+    assert all(topology.notify(a.id, b.id) for a in topology.cores for b in topology.cores)
+    assert all(topology.shared_regions(0, core.id) for core in topology.cores), "one kernel needs memory in common"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_figures_have_sources(path: Path) -> None:
+    board = load_board(str(path), sources=())
+    assert board.provenance
+    lines = path.read_text().split("\n")
+    for index, link in enumerate(board.links):
+        above = "".join(lines[: int(board.where("links", index).split(":")[-2])])
+        assert link.source or "MB/s" in above.rpartition("coherence:")[2]
+    for name in board.kinds:
+        line = lines[int(board.where("kinds", name, "mhz").split(":")[-2]) - 1]
+        assert "#" in line, f"the clock of {name} says where it comes from"
+
+
+def test_every_board_is_listed_in_the_readme() -> None:
+    readme = (packaged_folder() / "README.md").read_text()
+    assert [path.stem for path in FILES] == ["paper-8x4-amd", "x86-qemu", "zcu102"]
+    assert all(f"`{path.stem}`" in readme for path in FILES)
+    assert {board.name for board in list_boards(search=(), sources=())} == {path.stem for path in FILES}
+
+
+def test_calibration_figures_are_the_papers() -> None:
+    topology = load_board("paper-8x4-amd", sources=()).topology()
+    costs = {cost.name: cost.cycles for cost in topology.kind("k10").costs}
+    assert costs == {"lrpc": 1549, "tlb_invalidate": 95, "ipi_trap": 800, "block_and_wake": 6000}
+    assert {name: (row.mean, row.sd) for name, row in topology.latencies.items() if row.status != "extrapolated"} == {
+        "shared:L3": (538, 8),
+        "hops:1": (613, 6),
+        "hops:2": (618, 7),
+    }
+    assert {link.bandwidth_mbs for link in topology.links} == {4000}
+    assert topology.islands[0].protocol == "probe-broadcast"
