@@ -4,8 +4,7 @@
     reason(known, "home:0->31")        where the pair's channel lives
     reason(known, "tree:numa")         the packages' leaders and their order
 
-The proof for a pair is of that pair, from its own facts; what its class was decided to be is said too,
-and must be the same.
+The proof for a pair is of that pair, from its own facts.
 
 May not know: how it is printed.
 """
@@ -16,7 +15,7 @@ import re
 from dataclasses import dataclass
 
 from multikernel.assemble import Knowledge
-from multikernel.binding.slots import Candidate, Decision, Rejected
+from multikernel.binding.slots import Candidate, Rejected
 from multikernel.errors import BindingError
 from multikernel.knowledge.explain import Derivation
 from multikernel.knowledge.facts import Row
@@ -43,22 +42,24 @@ def reason(known: Knowledge, slot: str) -> Reason:
     """The reason.  Raises BindingError for a slot that is not there or cannot be filled."""
     if match := PAIR.fullmatch(slot):
         a, b = (_core(known, int(text), slot) for text in match.groups()[1:])
-        return _transport(known, slot, a, b) if match[1] == "transport" else _home(known, slot, a, b)
+        if match[1] == "home":
+            return _home(known, slot, a, b)
+        return _slot(known, slot, f"transport:{known.board.topology().pair_class(a, b)}", (a, b))
     head, _, name = slot.partition(":")
     if head == "tree":
         return _tree(known, slot, name)
-    decision = known.slots.decide(slot)
-    return _reason(known, slot, decision, _subject(known, slot))
+    return _slot(known, slot, slot, None)
 
 
-def _reason(known: Knowledge, slot: str, decision: Decision, subject: str) -> Reason:
+def _slot(known: Knowledge, asked: str, slot: str, pair: tuple[int, int] | None) -> Reason:
+    decision = known.slots.decide(slot, pair)
     return Reason(
-        slot,
+        asked,
         decision.chosen,
-        subject,
+        _subject(known, slot),
         decision.named_at,
         decision.candidates,
-        decision.rejected,
+        known.slots.rejected(slot, pair),
         _proofs(known, *decision.goal),
     )
 
@@ -69,12 +70,6 @@ def _subject(known: Knowledge, slot: str) -> str:
         if head == "transport" and count.name == name:
             return f"class {name}: {count.pairs} pairs, decided for {count.src}->{count.dst}"
     return f"{head} {name}".strip()
-
-
-def _transport(known: Knowledge, slot: str, a: int, b: int) -> Reason:
-    topology = known.board.topology()
-    name = topology.pair_class(a, b)
-    return _reason(known, slot, known.slots.decide_pair(name, a, b), _subject(known, f"transport:{name}"))
 
 
 def _home(known: Knowledge, slot: str, a: int, b: int) -> Reason:

@@ -1,7 +1,8 @@
 """One decision a slot: which plugin, of which candidates, and what the others lack.
 
-    Slots(board, registry, skb).decide(slot) -> Decision     raises BindingError
-    Slots.all() -> every slot the board has
+    Slots(board, registry, skb).all()     every slot the board has
+    .decide(slot) -> Decision             raises BindingError
+    .rejected(slot) -> what the installed plugins lack that cannot fill it
 
 Slots: `cpu-driver:KIND`, `monitor`, `transport:CLASS` (`transport:self` for messages within a core),
 `consistency:OBJECT`.  What the board names is taken if it serves; what it leaves `auto` is decided by
@@ -12,7 +13,7 @@ May not know: platforms, the blueprint.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from multikernel.board.model import Board
 from multikernel.errors import BindingError
@@ -51,14 +52,13 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`goal` is the atom whose proof is the reason; `named_at` where the board says so, or empty."""
+    """`goal` is the atom whose proof is the reason; `named_at` where the board names it, or empty."""
 
     slot: str
     chosen: str
     goal: Key
     named_at: str
     candidates: tuple[Candidate, ...]
-    rejected: tuple[Rejected, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,39 +99,36 @@ class Slots:
             *(f"consistency:{name}" for name in sorted(objects.union(named))),
         )
 
-    def decide(self, slot: str) -> Decision:
-        """The decision.  Raises BindingError for a slot that is not there, cannot be filled, or is open
-        between several."""
-        return self._decide(slot, self._shape(slot))
-
-    def decide_pair(self, name: str, a: int, b: int) -> Decision:
-        """As `decide` for `transport:NAME`, but for one pair of the class, from its own facts."""
-        slot = f"transport:{name}"
-        return self._decide(slot, replace(self._shape(slot), subject=(a, b)))
-
-    def _decide(self, slot: str, shape: _Shape) -> Decision:
+    def decide(self, slot: str, pair: tuple[int, int] | None = None) -> Decision:
+        """The decision; for a transport, by the facts of `pair` instead of the class's representative.
+        Raises BindingError for a slot that is not there, cannot be filled, or is open between several."""
+        shape = self._shape(slot, pair)
         candidates = self._candidates(shape)
-        rejected = tuple(
-            self._reject(name, shape) for name in shape.installed if name not in {c.name for c in candidates}
-        )
         named, named_at = self._named_by_board(slot)
         if named != AUTO:
-            chosen = self._check_named(slot, named, named_at, shape, candidates, rejected)
-        elif not candidates:
-            raise BindingError(self._unmet(slot, shape, rejected), slot=slot)
-        elif len(candidates) > 1 and not shape.ranked:
+            self._check_named(slot, named, named_at, shape, candidates)
+            return Decision(slot, named, self._goal(shape, named, candidates, named), named_at, candidates)
+        if not candidates:
+            raise BindingError(self._unmet(slot, shape), slot=slot)
+        if len(candidates) > 1 and not shape.ranked:
             names = ", ".join(c.name for c in candidates)
             raise BindingError(
                 f"slot {slot}: {names} all serve it and nothing ranks them; name one under bind: in "
-                f"{self._board.where('bind')}",
+                f"{self._board.where('bind') or self._board.name}",
                 slot=slot,
             )
-        else:
-            chosen = candidates[0].name
-        goal = self._goal(shape, chosen, candidates, named)
-        return Decision(slot, chosen, goal, named_at if named != AUTO else "", candidates, rejected)
+        chosen = candidates[0].name
+        return Decision(slot, chosen, self._goal(shape, chosen, candidates, named), "", candidates)
 
-    def _shape(self, slot: str) -> _Shape:
+    def rejected(self, slot: str, pair: tuple[int, int] | None = None) -> tuple[Rejected, ...]:
+        """What each installed plugin lacks that cannot fill the slot, by name."""
+        return self._rejected(self._shape(slot, pair))
+
+    def _rejected(self, shape: _Shape) -> tuple[Rejected, ...]:
+        fitting = {candidate.name for candidate in self._candidates(shape)}
+        return tuple(self._reject(name, shape) for name in shape.installed if name not in fitting)
+
+    def _shape(self, slot: str, pair: tuple[int, int] | None) -> _Shape:
         registry = self._registry
         head, _, subject = slot.partition(":")
         match head:
@@ -142,9 +139,9 @@ class Slots:
             case "monitor" if not subject:
                 return _Shape("monitor", "monitor_serves", "monitor_candidate", registry.monitors.names(), ())
             case "transport" if subject == "self" or subject in self._classes:
-                pair = self._classes.get(subject, self._self)
+                subjects = pair or self._classes.get(subject, self._self)
                 installed = registry.transports.names()
-                return _Shape("transport", "transport_serves", "transport_candidate", installed, pair, ranked=True)
+                return _Shape("transport", "transport_serves", "transport_candidate", installed, subjects, ranked=True)
             case "consistency" if subject:
                 installed = registry.consistency_protocols.names()
                 return _Shape("protocol", "protocol_serves", "protocol_candidate", installed, (subject,))
@@ -176,33 +173,26 @@ class Slots:
         return self._named.get(head, AUTO), self._board.where("bind", head)
 
     def _check_named(
-        self,
-        slot: str,
-        named: str,
-        named_at: str,
-        shape: _Shape,
-        candidates: tuple[Candidate, ...],
-        rejected: tuple[Rejected, ...],
-    ) -> str:
-        if named in {c.name for c in candidates}:
-            return named
-        fitting = ", ".join(c.name for c in candidates) or "nothing installed"
-        for reject in rejected:
-            if reject.name == named:
-                text = f"slot {slot}: {named_at}: {named} lacks {reject.unmet}; {fitting} would serve"
-                raise BindingError(text, slot=slot)
-        close = near(named, shape.installed)
-        hint = f" (did you mean {', '.join(close)}?)" if close else ""
-        text = f"slot {slot}: {named_at}: {named} is not installed{hint}; {fitting} would serve"
-        raise BindingError(text + self._problems(), slot=slot)
+        self, slot: str, named: str, named_at: str, shape: _Shape, candidates: tuple[Candidate, ...]
+    ) -> None:
+        names = [candidate.name for candidate in candidates]
+        if named in names:
+            return
+        text = f"slot {slot}: {named_at}: {named} "
+        if named in shape.installed:
+            text += f"needs {self._reject(named, shape).unmet}"
+        else:
+            close = near(named, shape.installed)
+            text += "is not installed" + (f" (did you mean {', '.join(close)}?)" if close else "") + self._problems()
+        raise BindingError(f"{text}; {', '.join(names) or 'nothing installed'} would serve", slot=slot)
 
-    def _unmet(self, slot: str, shape: _Shape, rejected: tuple[Rejected, ...]) -> str:
-        subject = f" ({', '.join(map(str, shape.subject))})" if shape.subject else ""
-        lines = [f"slot {slot}{subject}: no installed plugin serves it" + self._problems()]
-        for reject in rejected:
+    def _unmet(self, slot: str, shape: _Shape) -> str:
+        cores = f" (cores {', '.join(map(str, shape.subject))})" if shape.ranked else ""
+        lines = [f"slot {slot}{cores}: no installed plugin serves it" + self._problems()]
+        for reject in self._rejected(shape):
             lines.append(f"  {reject.name} needs {reject.unmet}")
             lines += [f"    {fact}: {fact.source}" for fact in reject.facts()[:FACTS_SHOWN]]
-        if not rejected:
+        if not shape.installed:
             lines.append("  none of this kind is installed; mkit plugins list shows what is")
         return "\n".join(lines)
 
