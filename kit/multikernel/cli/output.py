@@ -106,7 +106,7 @@ def show_error(error: Exception) -> None:
         print(_diagnosed(diagnostic), file=sys.stderr)
     if not diagnostics:
         code: str = getattr(error, "code", "")
-        name = f"error: {code}:" if code and f"{code}:" not in str(error) else "error:"
+        name = f"error: {code}:" if code and f": {code}: " not in str(error) else "error:"
         print(f"{style(name, 'error', sys.stderr)} {error}", file=sys.stderr)
 
 
