@@ -49,8 +49,8 @@ def _hops(edges: tuple[tuple[int, int], ...], start: int) -> dict[int, int]:
     for a, b in edges:
         near.setdefault(a, []).append(b)
         near.setdefault(b, []).append(a)
-    reached = {start: 0}
-    frontier = [start] if start >= 0 else []
+    reached = {start: 0} if start >= 0 else {}
+    frontier = list(reached)
     while frontier:
         following: list[int] = []
         for node in frontier:
@@ -63,5 +63,6 @@ def _hops(edges: tuple[tuple[int, int], ...], start: int) -> dict[int, int]:
 
 
 def node_hops(links: Iterable[Edge], start: int) -> dict[int, int]:
-    """Links on the shortest way from node `start` to each node that can be reached (breadth first)."""
+    """Links on the shortest way from node `start` to each node that can be reached (breadth first); none
+    from -1, which is no node."""
     return _hops(tuple((link.a, link.b) for link in links), start)

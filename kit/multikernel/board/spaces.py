@@ -69,6 +69,7 @@ class AddressSpaces:
     def __init__(self, spaces: tuple[Space, ...]) -> None:
         self._spaces = {space.name: space for space in spaces}
         self._windows: dict[str, tuple[Window, ...]] = {}
+        self._by_region: dict[str, dict[str, list[Window]]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,8 +103,8 @@ class AddressSpaces:
 
     def address(self, space: str, region: str, offset: int) -> int | None:
         """The least address at which `space` sees byte `offset` of `region`; None when it does not."""
-        for window in self.windows(space):
-            if window.region == region and window.offset <= offset < window.offset + window.size:
+        for window in self._of(space, region):
+            if window.offset <= offset < window.offset + window.size:
                 return window.address + offset - window.offset
         return None
 
@@ -116,12 +117,20 @@ class AddressSpaces:
 
     def sees(self, space: str, region: str) -> bool:
         """Some byte of `region` has an address in `space`."""
-        return any(window.region == region for window in self.windows(space))
+        return bool(self._of(space, region))
 
     def cacheable(self, space: str, region: str) -> bool:
         """`space` sees the region, and cacheable wherever it does."""
-        flags = [window.cacheable for window in self.windows(space) if window.region == region]
-        return bool(flags) and all(flags)
+        windows = self._of(space, region)
+        return bool(windows) and all(window.cacheable for window in windows)
+
+    def _of(self, space: str, region: str) -> list[Window]:
+        """The windows of one region, by address."""
+        if space not in self._by_region:
+            table = self._by_region[space] = {}
+            for window in self.windows(space):
+                table.setdefault(window.region, []).append(window)
+        return self._by_region[space].get(region, [])
 
 
 def _clip(window: Window, low: int, high: int) -> Window | None:

@@ -8,14 +8,8 @@
 Invariants: nothing here is quadratic in cores; what the board does not say is None or -1, never
 invented; every order is the file's or by id.
 
-The class of a pair of cores, `pair_class(a, b)`:
-
-    [island:] base [:kindA->kindB]
-    base    shared:<level>   the smallest group holding both (ties: the level the file lists first)
-            hops:<n>         else, links between their nodes (0: one node)
-            slit:<d>         else, the distance firmware states
-            remote           else
-    island: when no coherence island holds both; the kinds, sender first, when they differ.
+The class of a pair of cores is named as in `multikernel.pairs`; groups of one size rank as the file lists their
+levels.
 
 May not know: pydantic, YAML, plugins.
 """
@@ -28,6 +22,7 @@ from functools import cached_property
 from multikernel.blueprint import Cost
 from multikernel.board.classes import ClassCount, count_classes
 from multikernel.board.spaces import AddressSpaces, Region
+from multikernel.pairs import node_hops, pair_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,23 +156,6 @@ class Topology:
     def _regions(self) -> dict[str, Region]:
         return {region.id: region for region in self.regions}
 
-    @cached_property
-    def _hops(self) -> dict[int, dict[int, int]]:
-        """Breadth-first distance over the links from each node."""
-        near: dict[int, list[int]] = {node.id: [] for node in self.nodes}
-        for link in self.links:
-            near[link.a].append(link.b)
-            near[link.b].append(link.a)
-        table: dict[int, dict[int, int]] = {}
-        for start in near:
-            reached = {start: 0}
-            frontier = [start]
-            while frontier:
-                frontier = [b for a in frontier for b in near[a] if reached.setdefault(b, reached[a] + 1) > reached[a]]
-                frontier = list(dict.fromkeys(frontier))
-            table[start] = reached
-        return table
-
     def core(self, core_id: int) -> Core:
         """The core; KeyError for an id the board does not have."""
         return self._cores[core_id]
@@ -192,7 +170,7 @@ class Topology:
 
     def hops(self, node_a: int, node_b: int) -> int | None:
         """Links on the shortest way between two nodes; None when no way is known."""
-        return self._hops.get(node_a, {}).get(node_b)
+        return node_hops(self.links, node_a).get(node_b)
 
     def distance(self, node_a: int, node_b: int) -> int | None:
         """The firmware's distance (10: itself); None when it states none."""
@@ -217,17 +195,14 @@ class Topology:
     def class_name(self, group: int, a: Core, b: Core) -> str:
         """The class of two cores whose smallest shared group is `group` (-1: none).  It depends on nothing
         of them but kind, island and node: that is what makes `classes` cheap."""
-        if group >= 0:
-            base = f"shared:{self.groups[group].level}"
-        elif (hops := self.hops(a.node, b.node)) is not None:
-            base = f"hops:{hops}"
-        elif (distance := self.distance(a.node, b.node)) is not None:
-            base = f"slit:{distance}"
-        else:
-            base = "remote"
-        if a.island < 0 or a.island != b.island:
-            base = f"island:{base}"
-        return base if a.kind == b.kind else f"{base}:{a.kind}->{b.kind}"
+        shared = group >= 0
+        return pair_name(
+            shared_level=self.groups[group].level if shared else "",
+            hops=None if shared else self.hops(a.node, b.node),
+            distance=None if shared else self.distance(a.node, b.node),
+            same_island=a.island >= 0 and a.island == b.island,
+            kinds=(a.kind, b.kind),
+        )
 
     def classes(self) -> tuple[ClassCount, ...]:
         """Every class of two different cores, sorted by name, with how many directed pairs it holds and
