@@ -148,7 +148,6 @@ def test_large_pages(isa: str, level: int) -> None:
     size = 1 << (39 - 9 * level)
     kernel, va = Kernel(), 5 * (1 << 39) + 3 * size
     if level == 1:
-        kernel.space.slot(kernel.RAM)
         frame = cptr(0, 200)
         endow(kernel.mdb, kernel.space.slot(frame), T.FRAME, 0x1_0000_0000, 1 << 30)
     else:
@@ -176,8 +175,8 @@ def test_device_memory_and_protection(isa: str) -> None:
     assert walk(kernel.memory, root, 8) == Seen(0xFEE0_0008, False, False, True)
     kernel.do(kernel.DEVICE, Unmap())
     assert walk(kernel.memory, root, 8) is None
-    for table in tables:
-        kernel.do(table, Unmap()) if table != tables[0] else None
+    for table in tables[1:]:
+        kernel.do(table, Unmap())
     assert kernel.memory.read(root, 4096) == bytes(4096), "nothing is left in the root"
 
 
