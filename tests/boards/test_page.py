@@ -1,0 +1,51 @@
+"""docs/board.md holds: its board loads, its overlay and program do what the page says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from multikernel.board import Board, load_board
+from multikernel.board.cores import CoreRow, KindRow
+from multikernel.board.wires import MapRow
+
+PAGE = (Path(__file__).parents[2] / "docs/board.md").read_text()
+BLOCKS = [dedent(block) for block in re.findall(r"(?:^(?:    .*)?\n)+", PAGE, re.MULTILINE) if block.strip()]
+
+
+def block(start: str) -> str:
+    return next(text.strip("\n") for text in BLOCKS if text.strip().startswith(start))
+
+
+def test_the_first_board(tmp_path: Path) -> None:
+    (tmp_path / "duo.yaml").write_text(block("schema:"))
+    topology = load_board(str(tmp_path / "duo.yaml"), sources=()).topology()
+    assert [(c.name, c.pairs) for c in topology.classes()] == [("hops:1", 8), ("shared:L2", 4)]
+
+
+def test_the_overlay(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(block("extends:"))
+    assert load_board(str(tmp_path / "mine.yaml"), sources=()).topology().kind("a53").mhz == 1500
+
+
+def test_the_program() -> None:
+    topology = load_board("zcu102", sources=()).topology()
+    told = re.findall(r"^(topology\.\S+\(.*\)) +# ([^\s,]+)", block("from multikernel"), re.MULTILINE)
+    assert [str(eval(call, {"topology": topology})) for call, _ in told] == [
+        str(int(text, 0)) if text.startswith("0x") else text for _, text in told
+    ]
+    assert len(told) == 2
+
+
+def test_every_section_is_on_the_page() -> None:
+    sections = [field.alias or name for name, field in Board.model_fields.items()]
+    table = PAGE.split("## Sections")[1].split("##")[0]
+    assert [section for section in sections if f"`{section}`" not in table] == []
+
+
+@pytest.mark.parametrize("model", [KindRow, CoreRow, MapRow])
+def test_every_key_of_the_wide_rows_is_on_the_page(model: type[KindRow | CoreRow | MapRow]) -> None:
+    assert [key for key in model.model_fields if f"`{key}`" not in PAGE] == []
