@@ -48,7 +48,7 @@ FLAGS = (
     "-mno-red-zone", "-mcmodel=small", "-fno-pic",
     "-ffreestanding", "-fno-stack-protector", "-fno-sanitize=all", "-fno-unwind-tables",
     "-fno-asynchronous-unwind-tables",
-    "-std=c11", "-O2", "-g0", "-Wall", "-Wextra", "-Werror",
+    "-std=gnu11", "-O2", "-g0", "-Wall", "-Wextra", "-Werror",
 )  # fmt: skip
 TIMEOUT = 120
 """Seconds a call of the toolchain may take; it takes 0.1 s, and some seconds the first time."""

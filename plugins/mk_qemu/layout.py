@@ -49,8 +49,8 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`image` and `trampoline` are addresses, `memory[row]` that of the core's own memory; `wires` join monitors, `class_wires[i]` is
-    for programs on the pair of class i."""
+    """`image` and `trampoline` are addresses, `memory[row]` that of the core's own memory; `wires` join
+    monitors, `class_wires[i]` is for programs on the pair of class i."""
 
     cores: tuple[CoreEntry, ...]
     boot_row: int
@@ -92,7 +92,8 @@ class _Map:
                 self.taken.append((at, at + size))
                 return at
         raise PlatformError(
-            f"no room for {what} ({size} bytes) in the memory map between {low:#x} and {top:#x}; give the board a larger region"
+            f"no room for {what} ({size} bytes) in the memory map between {low:#x} and {top:#x}; "
+            "give the board a larger region"
         )
 
 
@@ -143,8 +144,9 @@ def _checked(blueprint: Blueprint, channel: ChannelEntry) -> list[tuple[int, int
     ranges = []
     for address in (channel.address_a, channel.address_b):
         low, high = _pages(address, channel_bytes(channel.slots))
-        inside = any(r.base <= address and address + channel_bytes(channel.slots) <= r.base + r.size
-                     for r in blueprint.memory)
+        inside = any(
+            r.base <= address and address + channel_bytes(channel.slots) <= r.base + r.size for r in blueprint.memory
+        )
         if not inside or high > TOP or address % LINE or (low < FIRMWARE[1] and high > FIRMWARE[0]):
             raise PlatformError(
                 f"channel {channel.id} ({channel.a}->{channel.b}) at {address:#x} does not lie on lines of memory "
@@ -170,9 +172,7 @@ def _monitor_channels(blueprint: Blueprint, cores: tuple[CoreEntry, ...]) -> lis
 
 
 def _wire(channel: ChannelEntry, rows: dict[int, int]) -> Wire:
-    return Wire(
-        channel.id, rows[channel.a], rows[channel.b], channel.slots, channel.address_a, channel.address_b
-    )
+    return Wire(channel.id, rows[channel.a], rows[channel.b], channel.slots, channel.address_a, channel.address_b)
 
 
 def _class_wire(

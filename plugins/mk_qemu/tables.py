@@ -15,12 +15,13 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from mk_qemu.layout import CORE_PAGES, IMAGE, PAGE, STATE_PAGES, STACK_PAGES, Layout, Wire
+from mk_qemu.layout import CORE_PAGES, IMAGE, PAGE, STACK_PAGES, STATE_PAGES, Layout, Wire
 from multikernel.blueprint import Blueprint
 
 NOBODY = 0xFE
 """An APIC id no core of QEMU's has here (they count from 0, at most 64): a core that the board says
 fails is addressed there, since QEMU cannot break one."""
+
 
 class Program(NamedTuple):
     """A user program of the image; `pairs`: it runs on both cores of each class of pairs."""
@@ -59,10 +60,11 @@ def core_tables(blueprint: Blueprint, layout: Layout, programs: Sequence[Program
         f"{{{_text(c.name)}, {c.pairs}, {rows[c.src]}, {rows[c.dst]}, {_wire(wire)}}}"
         for c, wire in zip(blueprint.pair_classes, layout.class_wires, strict=True)
     ]
-    memory_rows = [f"{{{m.base:#x}, {m.size:#x}, {m.node & 0xFFFFFFFF:#x}, {_text(m.region)}}}"
-                   for m in blueprint.memory]
+    memory_rows = [
+        f"{{{m.base:#x}, {m.size:#x}, {m.node & 0xFFFFFFFF:#x}, {_text(m.region)}}}" for m in blueprint.memory
+    ]
     parts = [
-        "/* Generated from the blueprint; see mk.h. */\n#include \"mk.h\"\n",
+        '/* Generated from the blueprint; see mk.h. */\n#include "mk.h"\n',
         f"_Static_assert(MK_STATE_PAGES + 1 + MK_STACK_PAGES + MK_DISPATCHERS * MK_PART_PAGES == {CORE_PAGES},\n"
         '               "the layout knows the size of a core\'s own memory");\n',
         _table("const struct mk_core mk_cores", cores),
@@ -93,11 +95,9 @@ def _text(word: str) -> str:
 
 def embed(names: Sequence[str]) -> str:
     """Flat images as read-only data, each on pages of its own, and the table of them."""
-    blobs = "".join(f"    .balign {PAGE}\nblob_{i}:\n    .incbin \"{name}.bin\"\n" for i, name in enumerate(names))
+    blobs = "".join(f'    .balign {PAGE}\nblob_{i}:\n    .incbin "{name}.bin"\n' for i, name in enumerate(names))
     table = "".join(f"    .quad blob_{i}\n" for i in range(len(names)))
-    return (
-        f"    .section .programs, \"a\"\n{blobs}    .balign {PAGE}\n    .globl mk_programs\nmk_programs:\n{table}"
-    )
+    return f'    .section .programs, "a"\n{blobs}    .balign {PAGE}\n    .globl mk_programs\nmk_programs:\n{table}'
 
 
 _TAIL = """\

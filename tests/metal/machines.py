@@ -39,9 +39,7 @@ def channel(number: int, a: int, b: int, pair_class: str) -> ChannelEntry:
 def four_cores() -> Blueprint:
     """Cores 0 and 1 on node 0, 2 and 3 on node 1; 64 MiB each; two classes of pairs."""
     kind = CoreKind("tcg", "x86-64", 1000, 64, "little", "full", "x86-64", ())
-    cores = tuple(
-        CoreEntry(i, "tcg", "flat", i // 2, 0, i // 2, i // 2, i, "sipi" if i else "boot") for i in range(4)
-    )
+    cores = tuple(CoreEntry(i, "tcg", "flat", i // 2, 0, i // 2, i // 2, i, "sipi" if i else "boot") for i in range(4))
     memory = (Memory("dram0", "dram", 0, 64 * MIB, 0), Memory("dram1", "dram", 64 * MIB, 64 * MIB, 1))
     classes = (
         PairClass("shared:package", 4, 0, 1, "ump", "receiver", SLOTS, "ipi"),
@@ -50,7 +48,22 @@ def four_cores() -> Blueprint:
     channels = (channel(0, 0, 1, "shared:package"), channel(1, 0, 2, "hops:1"), channel(2, 0, 3, "hops:1"))
     wires = Interconnect((), (0, 1), (), (), (), ())
     bound = Binding("monitor", "user-mode", "multikernel-kit", "0", "0")
-    return Blueprint(SCHEMA, "x86-qemu", "0" * 64, (bound,), (kind,), cores, memory, (), wires, classes, channels, (), 0, ())
+    return Blueprint(
+        schema=SCHEMA,
+        board="x86-qemu",
+        board_hash="0" * 64,
+        bindings=(bound,),
+        kinds=(kind,),
+        cores=cores,
+        memory=memory,
+        views=(),
+        interconnect=wires,
+        pair_classes=classes,
+        channels=channels,
+        trees=(),
+        boot_core=0,
+        boot=(),
+    )
 
 
 def with_broken_core(blueprint: Blueprint, core: int) -> Blueprint:

@@ -150,24 +150,31 @@ static void close_down(void) {
             send(core, (struct mk_words){{OFF}});
 }
 
-void boot_turn(void) {
+bool boot_turn(void) {
     start_on();
-    if (deadline || left)
-        return;
-    if (running && !(mk_program_pairs[current] && start_class()))
-        finish();
-    if (running)
-        return;
-    if (boot_at < mk_boot_count) {
+    if (deadline)
+        return false;
+    if (closing) {
+        if (!any_is(MEMBER))
+            mk_call(MK_CALL_POWER_OFF, failures, messages + mk_sent, 0);
+        return false;
+    }
+    if (left && !failures)
+        return false;
+    if (failures) { /* whoever ended badly may have left another waiting for it for good */
+        close_down();
+    } else if (running) {
+        if (!mk_program_pairs[current] || !start_class())
+            finish();
+    } else if (boot_at < mk_boot_count) {
         begin(mk_boot[boot_at++]);
     } else if (!named_done && MK_ME->run != MK_NOWHERE) {
         named_done = true;
         begin(MK_ME->run);
-    } else if (!closing) {
+    } else {
         close_down();
-    } else if (!any_is(MEMBER)) {
-        mk_call(MK_CALL_POWER_OFF, failures, messages + mk_sent, 0);
     }
+    return true;
 }
 
 uint64_t boot_deadline(void) { return deadline; }

@@ -121,7 +121,7 @@ int program(struct mk_dispatcher *me) {
         bool any = take_messages();
         any |= take_mail();
         if (self == mk_boot_core)
-            boot_turn();
+            any |= boot_turn();
         if (flush())
             mk_pause(); /* a reader does not wake us when it makes room: stay awake until all is sent */
         else if (any)

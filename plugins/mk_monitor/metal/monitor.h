@@ -36,9 +36,10 @@ void tell(struct mk_words words);
 /* Start a program here. */
 void spawn(uint64_t program, uint64_t klass, uint64_t role);
 
-/* boot.c: begin; take a message; go on after messages or time; when to be woken (0: never). */
+/* boot.c: begin; take a message; go on after messages or time, true: there may be more to do at once;
+ * when to be woken (0: never). */
 void boot_begin(uint32_t core);
 void boot_take(uint32_t from, const struct mk_words *m);
-void boot_turn(void);
+bool boot_turn(void);
 uint64_t boot_deadline(void);
 #endif

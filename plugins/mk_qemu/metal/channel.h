@@ -18,6 +18,6 @@ void mk_open(struct mk_endpoint *endpoint, const struct mk_channel *channel, uin
 bool mk_try_send(struct mk_endpoint *endpoint, const void *payload, uint32_t length);
 int mk_poll(struct mk_endpoint *endpoint, void *payload); /* length, MK_EMPTY or MK_BROKEN */
 bool mk_ready(const struct mk_endpoint *endpoint);        /* poll would not find it empty */
-void mk_set_asleep(struct mk_endpoint *endpoint, bool asleep);
-bool mk_peer_asleep(const struct mk_endpoint *endpoint);
+void mk_set_asleep(struct mk_endpoint *endpoint, uint32_t whom); /* 1 + the slot to wake, 0: awake */
+uint32_t mk_peer_asleep(const struct mk_endpoint *endpoint);     /* the same of the peer */
 #endif

@@ -37,7 +37,7 @@
 #define MK_CALL_EXIT 0      /* status, messages sent: does not return */
 #define MK_CALL_BLOCK 1     /* until an IPI, a local message or the time given (0: none) */
 #define MK_CALL_YIELD 2     /* let others run */
-#define MK_CALL_NOTIFY 3    /* core: wake its dispatchers */
+#define MK_CALL_NOTIFY 3    /* core, slot: wake that dispatcher */
 #define MK_CALL_LMP_SEND 4  /* slot, 7 words: result 0, or MK_BUSY */
 #define MK_CALL_LMP_TAKE 5  /* result the sender's slot, or MK_NONE; 7 words */
 #define MK_CALL_LOG 6       /* length of the text on the dispatcher page; boot core only */

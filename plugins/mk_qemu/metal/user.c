@@ -2,7 +2,7 @@
 /* The user runtime.  See user.h. */
 #include "user.h"
 
-#define POLLS 200 /* empty turns before blocking: some round trips long, so that a quick answer is not slept through */
+#define POLLS 32 /* empty turns before blocking: an answer that is under way takes fewer than ten */
 
 uint64_t mk_sent;
 
@@ -36,15 +36,16 @@ bool mk_send(struct mk_endpoint *endpoint, const struct mk_words *words) {
      * fence both sides may miss each other: we read "awake" before our message is visible, the peer
      * finds no message and sleeps.  Pairs with the fence in mk_wait. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (mk_peer_asleep(endpoint))
-        mk_call(MK_CALL_NOTIFY, endpoint->peer, 0, 0);
+    uint32_t whom = mk_peer_asleep(endpoint);
+    if (whom)
+        mk_call(MK_CALL_NOTIFY, endpoint->peer, whom - 1, 0);
     return true;
 }
 
-static void set_asleep(struct mk_endpoint *endpoints, uint32_t count, bool asleep) {
+static void set_asleep(struct mk_endpoint *endpoints, uint32_t count, uint32_t whom) {
     for (uint32_t i = 0; i < count; i++)
         if (endpoints[i].in)
-            mk_set_asleep(&endpoints[i], asleep);
+            mk_set_asleep(&endpoints[i], whom);
 }
 
 void mk_wait(struct mk_endpoint *endpoints, uint32_t count, uint32_t *idle_turns, uint64_t deadline) {
@@ -53,7 +54,7 @@ void mk_wait(struct mk_endpoint *endpoints, uint32_t count, uint32_t *idle_turns
         mk_pause();
         return;
     }
-    set_asleep(endpoints, count, true);
+    set_asleep(endpoints, count, 1 + MK_ME->slot);
     /* "Asleep" must be visible before the last look at the lines; pairs with the fence in mk_send. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     bool ready = false;
@@ -62,7 +63,7 @@ void mk_wait(struct mk_endpoint *endpoints, uint32_t count, uint32_t *idle_turns
     /* An IPI between that look and this call is remembered by the driver: the call returns at once. */
     if (!ready)
         mk_call(MK_CALL_BLOCK, deadline, 0, 0);
-    set_asleep(endpoints, count, false);
+    set_asleep(endpoints, count, 0);
 }
 
 void mk_put(struct mk_text *text, const char *word) {

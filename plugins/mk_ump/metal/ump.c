@@ -4,8 +4,8 @@
  *   direction   `slots` lines, then one ack line; a->b, then b->a
  *   line        header word: bits 0-31 sequence number, 32-39 payload length, rest 0; 56 bytes of payload
  *   message n   (from 0) in slot n % slots, with sequence number n % (2^32 - 1) + 1, never 0
- *   ack line    word 0: messages consumed, written at each multiple of slots / 2; word 1: the reader
- *               sleeps and wants an IPI (only here: the Python platforms wake by a watch on the line)
+ *   ack line    word 0: messages consumed, written at each multiple of slots / 2; word 1: 1 + the
+ *               slot of the reader if it sleeps and wants an IPI (only here: the Python platforms wake by a watch on the line)
  *
  * Barriers.  QEMU models no caches and an x86 host hides weak ordering, so no test can miss one: each
  * stands for a reason given where it stands.  On x86 acquire and release are plain loads and stores the
@@ -79,10 +79,10 @@ int mk_poll(struct mk_endpoint *endpoint, void *payload) {
 }
 
 /* Relaxed both: the fences of mk_send and mk_wait order these against the lines. */
-void mk_set_asleep(struct mk_endpoint *endpoint, bool asleep) {
-    __atomic_store_n(line(endpoint->in, endpoint->slots) + 1, asleep, __ATOMIC_RELAXED);
+void mk_set_asleep(struct mk_endpoint *endpoint, uint32_t whom) {
+    __atomic_store_n(line(endpoint->in, endpoint->slots) + 1, whom, __ATOMIC_RELAXED);
 }
 
-bool mk_peer_asleep(const struct mk_endpoint *endpoint) {
-    return __atomic_load_n(line(endpoint->out, endpoint->slots) + 1, __ATOMIC_RELAXED);
+uint32_t mk_peer_asleep(const struct mk_endpoint *endpoint) {
+    return (uint32_t)__atomic_load_n(line(endpoint->out, endpoint->slots) + 1, __ATOMIC_RELAXED);
 }

@@ -42,7 +42,7 @@ static void command(const struct mk_core *to, uint32_t word) {
 
 /* The sender's stores are visible before the IPI arrives: the APIC is uncached memory, and x86 keeps
  * stores in program order (SDM vol. 3, 9.2.2). */
-void apic_ipi(const struct mk_core *to) { command(to, 0x4000 | VECTOR_IPI); }
+void apic_ipi(const struct mk_core *to, uint32_t slot) { command(to, 0x4000 | (VECTOR_IPI + slot)); }
 
 void apic_start(const struct mk_core *to, uint32_t step) {
     command(to, step == 0 ? 0x4500 : 0x4600 | (uint32_t)(to->entry >> 12));

@@ -113,9 +113,9 @@ bool call(struct dcb *dcb) {
     case MK_CALL_YIELD:
         return true;
     case MK_CALL_NOTIFY:
-        save->rax = save->rdi < mk_core_count ? 0 : MK_REFUSED;
+        save->rax = save->rdi < mk_core_count && save->rsi < MK_DISPATCHERS ? 0 : MK_REFUSED;
         if (save->rax == 0)
-            apic_ipi(&mk_cores[save->rdi]);
+            apic_ipi(&mk_cores[save->rdi], (uint32_t)save->rsi);
         return false;
     case MK_CALL_LMP_SEND:
         save->rax = lmp_send(dcb, save);

@@ -64,7 +64,7 @@ static void set_timer(struct dcb *running) {
     for (struct dcb *dcb = core.dcbs; dcb < core.dcbs + MK_DISPATCHERS; dcb++) {
         uint64_t wanted = 0;
         if (running && dcb != running && may_run(dcb)) {
-            wanted = QUANTUM;
+            wanted = core.slice > now ? core.slice - now : 1;
             crowded = true;
         } else if (dcb->root && dcb->blocked && dcb->deadline)
             wanted = dcb->deadline > now ? dcb->deadline - now : 1;
@@ -97,6 +97,8 @@ static struct dcb *preempt(void) {
 }
 
 static _Noreturn void dispatch(struct dcb *dcb) {
+    if (dcb != core.current || core.idle)
+        core.slice = time_now() + QUANTUM;
     set_timer(dcb);
     core.idle = !dcb;
     if (!dcb)
@@ -117,10 +119,9 @@ static struct dcb *handle(const struct frame *frame) {
             if (dcb->blocked && dcb->deadline && dcb->deadline <= time_now())
                 wake(dcb);
         return preempt();
-    case VECTOR_IPI:
+    case VECTOR_IPI ... VECTOR_IPI + MK_DISPATCHERS - 1:
         apic_done();
-        for (struct dcb *dcb = core.dcbs; dcb < core.dcbs + MK_DISPATCHERS; dcb++)
-            wake(dcb);
+        wake(&core.dcbs[frame->vector - VECTOR_IPI]);
         return preempt();
     case VECTOR_SPURIOUS:
         return core.idle ? 0 : core.current;

@@ -16,7 +16,7 @@
 
 #define VECTOR_PAGE_FAULT 14
 #define VECTOR_TIMER 0x20
-#define VECTOR_IPI 0x21
+#define VECTOR_IPI 0x21 /* and the next ones: one for each dispatcher to wake */
 #define VECTOR_SPURIOUS 0x2f
 #define VECTORS 65
 
@@ -76,6 +76,7 @@ struct core { /* all a driver writes, but pages it hands out */
     struct dcb *current;
     bool idle;
     bool armed;        /* the timer runs */
+    uint64_t slice;    /* when the current dispatcher's quantum ends: calls do not prolong it */
     uint64_t sequence; /* of the next log line; boot core only */
     uint64_t origin;   /* time of start; boot core only */
 };
@@ -121,7 +122,7 @@ bool spawn(struct core *self, uint32_t slot, uint32_t program, uint32_t klass, u
 void apic_begin(void);
 void apic_done(void);
 void apic_timer(uint64_t ticks); /* 0: off */
-void apic_ipi(const struct mk_core *to);
+void apic_ipi(const struct mk_core *to, uint32_t slot);
 void apic_start(const struct mk_core *to, uint32_t step);
 
 /* console.c */
