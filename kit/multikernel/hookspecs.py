@@ -249,19 +249,21 @@ class Hooks(Protocol):
 
             from multikernel.hookspecs import hookimpl
             from multikernel.spec import TransportSpec
+            from multikernel.system.ring import ack_interval, direction
 
             multikernel_api = 1
 
             class Rings:
                 def lines(self, slots):
-                    return 2 * (slots + 1)
+                    return 2 * direction(slots)
 
                 def open(self, memory, slots, side):
-                    mine, theirs = (0, slots + 1) if side == 0 else (slots + 1, 0)
-                    return Endpoint(memory.sender(mine, slots), memory.receiver(theirs, slots))
+                    mine, theirs = (0, direction(slots)) if side == 0 else (direction(slots), 0)
+                    return Endpoint(memory.sender(mine, slots), memory.receiver(theirs, slots), slots)
 
             class Endpoint:
-                def __init__(self, sender, receiver):
+                def __init__(self, sender, receiver, slots):
+                    self.ack_interval = ack_interval(slots)
                     self.try_send, self.room = sender.put, sender.room
                     self.poll, self.watch = receiver.take, receiver.watch
 

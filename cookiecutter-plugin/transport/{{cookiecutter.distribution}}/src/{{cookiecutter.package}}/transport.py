@@ -10,24 +10,25 @@ May not know: platforms, who uses the channel.
 from collections.abc import Awaitable
 
 from multikernel.interfaces import ChannelMemory, RingReceiver, RingSender, Watch
+from multikernel.system.ring import ack_interval, direction
 
 
 class {{ cookiecutter.class_name }}:
     """The transport: how much memory a channel needs, and its endpoints."""
 
     def lines(self, slots: int) -> int:
-        return 2 * (slots + 1)
+        return 2 * direction(slots)
 
     def open(self, memory: ChannelMemory, slots: int, side: int) -> "{{ cookiecutter.class_name }}Endpoint":
-        ring = slots + 1
-        mine, theirs = (0, ring) if side == 0 else (ring, 0)
-        return {{ cookiecutter.class_name }}Endpoint(memory.sender(mine, slots), memory.receiver(theirs, slots))
+        mine, theirs = (0, direction(slots)) if side == 0 else (direction(slots), 0)
+        return {{ cookiecutter.class_name }}Endpoint(memory.sender(mine, slots), memory.receiver(theirs, slots), slots)
 
 
 class {{ cookiecutter.class_name }}Endpoint:
     """One side of a channel."""
 
-    def __init__(self, sender: RingSender, receiver: RingReceiver) -> None:
+    def __init__(self, sender: RingSender, receiver: RingReceiver, slots: int) -> None:
+        self.ack_interval = ack_interval(slots)
         self._sender = sender
         self._receiver = receiver
 
