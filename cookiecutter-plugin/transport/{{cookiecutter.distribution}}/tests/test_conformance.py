@@ -1,8 +1,8 @@
 """What every transport must do, run on this one."""
 
-from multikernel.testing.transports import TransportConformance
-
 from {{ cookiecutter.package }} import {{ cookiecutter.class_name }}
+
+from multikernel.testing.transports import TransportConformance
 
 
 class Test{{ cookiecutter.class_name }}(TransportConformance):

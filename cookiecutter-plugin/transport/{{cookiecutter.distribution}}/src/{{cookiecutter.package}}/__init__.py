@@ -13,5 +13,8 @@ multikernel_api = 1
 @hookimpl
 def transports() -> Iterator[TransportSpec]:
     yield TransportSpec(
-        "{{ cookiecutter.name }}", "{{ cookiecutter.summary }}", factory={{ cookiecutter.class_name }}, requires="coherent(A, B)"
+        "{{ cookiecutter.name }}",
+        "{{ cookiecutter.summary }}",
+        factory={{ cookiecutter.class_name }},
+        requires="coherent(A, B)",
     )
