@@ -63,7 +63,7 @@ class CSpace:
 
     def __init__(self, root: Capability) -> None:
         if root.resource.type is not CapType.CNODE:
-            refuse("wrong-type", operation="use as a capability space", type=root.resource.info.name)
+            refuse("wrong-type", operation="used as a capability space", type=root.resource.info.name)
         self.root = root
 
     def slot(self, address: int) -> Slot:

@@ -47,13 +47,13 @@ def map_frame(
     out of READ, WRITE and EXECUTE, READ among them.  An entry takes one page of the table's level; with
     MPU regions one entry takes all `count` pages.
 
-    Errors: wrong-type, mapped, bad-rights, rights, wrong-level, bad-count, bad-index, entry-taken,
+    Errors: wrong-type, mapped, bad-access, rights, wrong-level, bad-count, bad-index, entry-taken,
     frame-range, frame-align, region-size, too-high; nothing has changed then.
     """
     what, where = frame.resource, table.resource
     # 1. A frame that is not mapped yet, and a table that may be written.
     if what.type not in (CapType.FRAME, CapType.DEV_FRAME):
-        refuse("wrong-type", operation="map as memory", type=what.info.name)
+        refuse("wrong-type", operation="mapped as memory", type=what.info.name)
     format = _format(table)
     _require_unmapped(frame)
     # 2. Rights: no more than the frame's.
@@ -64,7 +64,7 @@ def map_frame(
     if not page:
         refuse("wrong-level", type=what.info.name, table=where.info.name)
     if count < 1:
-        refuse("bad-count", count=count)
+        refuse("bad-count", what="page", count=count)
     region = isinstance(format, RegionFormat)
     entries = 1 if region else count
     _check_entries(where, format, index, entries)
@@ -99,7 +99,7 @@ def map_table(ledger: Ledger, child: Capability, table: Capability, index: int) 
     below, above = child.resource, table.resource
     # 1. A table that is hooked in nowhere, and one that may be written.
     if below.info.level < 0:
-        refuse("wrong-type", operation="map as a table", type=below.info.name)
+        refuse("wrong-type", operation="mapped as a table", type=below.info.name)
     format = _format(table)
     _require_unmapped(child)
     if _hook(below) is not None:
@@ -137,11 +137,11 @@ def unmap(ledger: Ledger, capability: Capability) -> None:
 
 
 def protect(ledger: Ledger, frame: Capability, rights: int) -> None:
-    """Change the rights of a mapped frame.  Errors: wrong-type, not-mapped, bad-rights, rights."""
+    """Change the rights of a mapped frame.  Errors: wrong-type, not-mapped, bad-access, rights."""
     mapping = frame.mapping
     # 1. It is mapped memory, and its capability allows the rights.
     if frame.resource.type not in (CapType.FRAME, CapType.DEV_FRAME):
-        refuse("wrong-type", operation="protect", type=frame.resource.info.name)
+        refuse("wrong-type", operation="protected", type=frame.resource.info.name)
     if mapping is None:
         refuse("not-mapped")
     _check_rights(frame, rights)
@@ -193,7 +193,7 @@ def forget_entries(ledger: Ledger, table: Resource) -> None:
 def _format(table: Capability) -> Format:
     """The format of `table`, which may be written."""
     if table.resource.info.level < 0:
-        refuse("wrong-type", operation="map into", type=table.resource.info.name)
+        refuse("wrong-type", operation="mapped into", type=table.resource.info.name)
     if not table.rights & WRITE:
         refuse("rights", right="map into it")
     return FORMATS[table.resource.info.isa]
@@ -206,7 +206,7 @@ def _require_unmapped(capability: Capability) -> None:
 
 def _check_rights(frame: Capability, rights: int) -> None:
     if not rights & READ or rights & ~(READ | WRITE | EXECUTE):
-        refuse("bad-rights", rights=rights, all=READ | WRITE | EXECUTE)
+        refuse("bad-access", rights=rights)
     for right, name in _NAMES:
         if rights & right and not frame.rights & right:
             refuse("rights", right=name)

@@ -37,7 +37,7 @@ def retype(
         refuse("retype", type=whole.info.name, target=info.name)
     # 2. Sizes and alignment are the target's.
     if count < 1:
-        refuse("bad-count", count=count)
+        refuse("bad-count", what="object", count=count)
     size = size or (info.granule if info.fixed else 0)
     if info.fixed and size != info.granule:
         refuse("bad-size", target=info.name, want=info.granule, size=size)
