@@ -51,9 +51,9 @@ class _Fold:
             row = tuple(term.id for term in fact.terms)
             groups.setdefault(row[: self._keys], []).append(row)
         for rows in groups.values():
-            answer = [pyEngine.Const(value) for value in (*rows[0], self._fold(rows))]
-            if parent.literal.match(answer) is not None:  # the caller may have asked for one result
-                parent.fact(pyEngine.Literal(parent.literal.pred.name, answer))
+            answer = (*rows[0], self._fold(rows))
+            if _fits(parent.literal, answer):
+                parent.fact(pyEngine.Literal(parent.literal.pred.name, [pyEngine.Const(value) for value in answer]))
 
     def _fold(self, rows: list[Row]) -> Value:
         """The aggregate over the rows of one group; they are distinct."""
@@ -166,6 +166,13 @@ class Engine:
         finally:
             logic.Tasks = logic.Recursive_Tasks = logic.Goal = None
             logic.Subgoals = {}
+
+
+def _fits(literal: pyEngine.Literal, row: Row) -> bool:
+    """The row is an answer to the literal.  (The engine's `match` refuses a variable that occurs twice.)"""
+    seen: dict[object, Value] = {}
+    return all(seen.setdefault(term.id, value) == value if not term.is_const() else term.id == value
+               for term, value in zip(literal.terms, row, strict=True))  # fmt: skip
 
 
 def _fact(name: str, values: Row) -> pyEngine.Clause:

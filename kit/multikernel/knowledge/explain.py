@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from multikernel.knowledge.facts import Fact, Key, Row, Value, show_atom
+from multikernel.knowledge.facts import Fact, Key, Row, Value, show_atom, show_value
 from multikernel.knowledge.ir import (
     Arithmetic,
     Atom,
@@ -124,8 +124,8 @@ def why_not(skb: Skb, name: str, values: Row, depth: int = 3) -> tuple[Failure, 
     atom = show_atom(name, values)
     failures = []
     for rule in skb.program.rules:
-        if rule.name == name and (start := _unify(rule, values)) is not None:
-            failures.append(_failure(skb, atom, rule, start, depth))
+        if rule.name == name and _unify(rule, values) is not None:
+            failures.append(_failure(skb, rule, values, depth))
     others = [rule for rule in skb.program.rules if rule.name == name]
     if not failures and len(others) == 1:
         return (Failure(atom, others[0], f"which is not of the form {others[0].head}"),)
@@ -181,8 +181,12 @@ class _Prover:
         return None
 
 
-def _failure(skb: Skb, atom: str, rule: Rule, start: Bindings, depth: int) -> Failure:
+def _failure(skb: Skb, rule: Rule, values: Row, depth: int) -> Failure:
     """The longest prefix of the body that can be met, and what comes after it."""
+    atom = show_atom(rule.name, values)
+    start = _unify(rule, values) or {}
+    if rule.aggregate is not None and rule.aggregate.order:
+        start.setdefault(rule.aggregate.value, values[-1])
     best: list[dict[Var, Value]] = [dict(start)]
     met = 0
     while met < len(rule.body):
@@ -198,7 +202,10 @@ def _failure(skb: Skb, atom: str, rule: Rule, start: Bindings, depth: int) -> Fa
     )  # fmt: skip
     if met == len(rule.body):
         assert rule.aggregate is not None
-        return Failure(atom, rule, f"another is {rule.aggregate.function} of {len(best)}", held)
+        (answer,) = skb.solve((Atom(rule.name, (*values[:-1], Var("V")), _NOWHERE),)).rows
+        rows = len(_solutions(skb, rule.body, _unify(rule, values) or {}))
+        first = "is what it gives for" if rule.aggregate.function in ("sum", "len") else "comes first of"
+        return Failure(atom, rule, f"{show_value(answer[0])} {first} {rows}", held)
     literal = rule.body[met]
     instead: tuple[Fact, ...] = ()
     inner: tuple[Failure, ...] = ()
