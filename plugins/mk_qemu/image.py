@@ -191,8 +191,9 @@ def build_image(blueprint: Blueprint, sources: Sequence[Path], folder: Path) -> 
 
     for program in table:
         own = [objects[source] for source in given if source.program == program.name]
-        target = f"{program.name}.bin"
-        tools.link("user.ld", [*part("library", "all"), *own], target, folder, "--oformat=binary", "-e", "start")
+        linked = [*part("library", "all"), *own]
+        tools.link("user.ld", linked, f"{program.name}.elf", folder, "-e", "start")  # for debuggers
+        tools.link("user.ld", linked, f"{program.name}.bin", folder, "-e", "start", "--oformat=binary")
     blobs = [folder / f"{program.name}.bin" for program in table]
     embedded = tools.compile(folder / "programs.S", (), blobs)
     tools.link("driver.ld", [*part("driver", "all"), embedded], "kernel.elf", folder)

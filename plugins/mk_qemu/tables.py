@@ -143,7 +143,9 @@ SECTIONS {{
 USER_SCRIPT = f"""\
 SECTIONS {{
     . = 0x70000000;
-    .text : {{ KEEP(*(.header)) *(.text .text.*) *(.rodata .rodata.*) }}
+    .header : {{ KEEP(*(.header)) }}
+    .text : {{ *(.text .text.*) }}
+    .rodata : {{ *(.rodata .rodata.*) }}
     . = ALIGN({PAGE});
     data_begin = .;
     .data : {{ *(.data .data.*) }}
