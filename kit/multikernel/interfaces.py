@@ -17,10 +17,13 @@ May not know: any implementation.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from multikernel.blueprint import Blueprint
 from multikernel.events import Event
+
+if TYPE_CHECKING:
+    from multikernel.system.environment import Code
 
 LINE = 64
 """Bytes of a channel line on every platform: one x86 cache line (AMD64 manual vol. 2, 7.1)."""
@@ -153,8 +156,9 @@ class BootOptions(NamedTuple):
 class Platform(Protocol):
     """Something a blueprint can be brought up on."""
 
-    def boot(self, blueprint: Blueprint, options: BootOptions, sink: Callable[[Event], None]) -> Session:
-        """Bring every core up and wait until the monitors that can join have joined.  Raises
+    def boot(self, blueprint: Blueprint, code: Code, options: BootOptions, sink: Callable[[Event], None]) -> Session:
+        """Bring every core up and wait until the monitors that can join have joined; `code` is what the
+        blueprint's names stand for.  Raises
         PlatformError when the platform cannot run here, BootTimeout when it does not come up."""
 
     def doctor(self) -> Sequence[str]:

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from mk_sim.parameters import LINE
 from mk_sim.wires import Wires
@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 
 ZERO: Final = bytes(LINE)
 _FETCH, _OWN, _READ, _WRITE = range(4)
+
+
+class Pokable(Protocol):
+    """Who is told that a watched line shows something else: an actor, or who passes it on to one."""
+
+    def poke(self, value: int, time: int) -> None: ...
 
 
 class _Line:
@@ -106,7 +112,7 @@ class _Watcher:
 
     __slots__ = ("actor", "seen", "value")
 
-    def __init__(self, actor: Actor, value: int, seen: bytes) -> None:
+    def __init__(self, actor: Pokable, value: int, seen: bytes) -> None:
         self.actor = actor
         self.value = value
         self.seen = seen
@@ -172,6 +178,21 @@ class Coherence:
             mine.waiting.append((actor, 0))
             await actor.block()
 
+    async def swap(self, actor: Actor, core: int, line: int, offset: int, old: int, new: int) -> bool:
+        """Compare and swap of the 8-byte word at byte `offset`, in one instant: the core owns the line when it
+        compares.  Whether it swapped."""
+        mine = self._core(core)
+        await self.fence(actor, core)
+        await actor.sync()
+        if not self._alone(mine, line):
+            await self._request(actor, _Request(mine, _OWN, line))
+        state = mine.lines[line]
+        if int.from_bytes(state.data[offset : offset + 8], "little") != old:
+            return False
+        state.data = state.data[:offset] + new.to_bytes(8, "little") + state.data[offset + 8 :]
+        state.dirty, state.owner = True, core
+        return True
+
     async def clean(self, actor: Actor, core: int, line: int) -> None:
         """Write the island's copy back to memory, if memory may differ, after this core's stores."""
         mine = self._core(core)
@@ -192,7 +213,7 @@ class Coherence:
             state.holders.clear()
             state.owner, state.dirty = -1, False
 
-    def watch(self, core: int, line: int, actor: Actor, value: int) -> None:
+    def watch(self, core: int, line: int, actor: Pokable, value: int) -> None:
         """Poke `actor` with `value` each time the line comes to show `core` other data than it did at the
         call or the last poke, and when memory changes under a stale copy, until `unwatch`.  One watch a
         core and line: a second replaces the first.  O(1)."""

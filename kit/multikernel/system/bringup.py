@@ -71,7 +71,9 @@ def _poll_ns(machine: Machine) -> int:
     return cycles * 1000 // machine.kind.mhz
 
 
-def _load(machine: Machine, kernel: Kernel, memory: MemoryMaker, number: int, request: CreateDispatcher) -> UserDispatcher:
+def _load(
+    machine: Machine, kernel: Kernel, memory: MemoryMaker, number: int, request: CreateDispatcher
+) -> UserDispatcher:
     """The user half of a dispatcher that runs a program."""
     program = kernel.code.programs.get(request.program)
     if program is None:

@@ -38,9 +38,12 @@ class CpuDriverModel(Protocol):
     """The ISA's half of a CPU driver, a plugin: which page-table format the MMU reads, and what the
     driver's paths cost where the board says nothing (cycles, each with its source)."""
 
-    isa: str
-    paging: str
-    costs: tuple[Cost, ...]
+    @property
+    def isa(self) -> str: ...
+    @property
+    def paging(self) -> str: ...
+    @property
+    def costs(self) -> tuple[Cost, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class CpuDriver:
             self._preempt()
             return self._schedule()
         if isinstance(event, Interrupted):
-            self.machine.charge("interrupt")
+            self.machine.charge("ipi_trap")
             self._preempt()
             if self.monitor is not None:
                 self.make_runnable(self.monitor, first=True)
@@ -179,8 +182,9 @@ class CpuDriver:
 
     def _enter(self, dcb: Dcb, entry: Upcall, argument: object) -> None:
         self.machine.charge("upcall")
-        dcb.pending = False
         area, dcb.enabled_area = dcb.enabled_area, None
+        if area is None:  # else the interrupted thread may have looked before and be about to block
+            dcb.pending = False
         dcb.user.enter(entry, argument, area)
 
     def _resume(self) -> Action:
@@ -207,8 +211,10 @@ class CpuDriver:
         return self._running
 
     def _trap(self, trap: Trap[object]) -> Action:
-        self.machine.charge("trap")
         dcb = self._current()
+        if isinstance(trap, SendLocal):
+            return self._send_local(dcb, trap)
+        self.machine.charge("trap")
         if isinstance(trap, Invoke):
             self._invoke(dcb, trap)
             return self._resume()
@@ -216,8 +222,6 @@ class CpuDriver:
             self.machine.charge("cap_invoke")
             self._memory_request(dcb, trap)
             return self._resume()
-        if isinstance(trap, SendLocal):
-            return self._send_local(dcb, trap)
         if isinstance(trap, Yield):
             dcb.user.answer(None)
             self._preempt()
@@ -274,21 +278,24 @@ class CpuDriver:
     def _send_local(self, dcb: Dcb, trap: SendLocal) -> Action:
         """LMP: copy into the receiver's buffer.  LRPC: and switch to it, if it is enabled and waiting."""
         if len(trap.payload) > PAYLOAD:
+            self.machine.charge("trap")
             dcb.user.refuse(LocalMisuse(f"a local message has at most {PAYLOAD} bytes, not {len(trap.payload)}"))
             return self._resume()
         assert self.invocations is not None
         try:
             target, buffer = self.invocations.endpoint(dcb, trap.cptr)
         except MultikernelError as refusal:
+            self.machine.charge("trap")
             dcb.user.refuse(refusal)
             return self._resume()
         accepted = not target.exited and buffer.accept(trap.payload)
         dcb.user.answer(accepted)
         direct = trap.direct and accepted and not target.runnable and not dcb.user.disabled
-        self.machine.charge("lrpc" if direct else "lmp_send")
+        self.machine.charge("lrpc" if direct else "trap")  # lrpc: the whole path, into the receiver
         if not accepted:
             return self._resume()
         if not direct:
+            self.machine.charge("lmp_send")
             self.make_runnable(target)
             return self._resume()
         self._preempt()
@@ -299,8 +306,8 @@ class CpuDriver:
         if target.root != self._root:
             self._root = target.root
             self.machine.install(target.root)
-        target.pending = False
         area, target.enabled_area = target.enabled_area, None
+        target.pending = area is not None
         target.user.enter(Upcall.LRPC, None, area)
         self._slice_end = self.machine.now_ns() + self._slice_ns
         return Action(target, self._slice_end)
@@ -322,6 +329,3 @@ class CpuDriver:
             dcb.user.refuse(refusal)
         else:
             dcb.user.answer(result)
-
-
-

@@ -277,6 +277,3 @@ class Invocations:
             if isinstance(effect, InvalidateTlb):
                 self._machine.charge("tlb_invalidate", -(-effect.size // PAGE))
                 self._machine.invalidate(effect.root, effect.va, effect.size)
-
-
-

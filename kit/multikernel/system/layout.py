@@ -1,7 +1,7 @@
 """Where things lie in physical memory: each core's arena, its bells, the broadcast lines.
 
-Every core computes the same answers from the blueprint, so nothing has to be told.  A region holds first
-the channels fixed at assembly, then equal arenas for the cores whose home it is.  An arena holds:
+Every core computes the same answers from the blueprint, so nothing has to be told.  A region holds equal
+arenas for the cores whose home it is, and at its top the channels fixed at assembly.  An arena holds:
 
     bells       one line a dispatcher: its first word is 1 while the dispatcher does not look
     broadcast   a ring with one writer, this core's monitor, and many readers
@@ -49,10 +49,9 @@ class Layout:
     """The layout of one blueprint; holds nothing but the blueprint's numbers."""
 
     def __init__(self, blueprint: Blueprint) -> None:
-        used: dict[str, int] = {memory.region: 0 for memory in blueprint.memory}
+        tops: dict[str, int] = {memory.region: memory.size for memory in blueprint.memory}
         for channel in blueprint.channels:
-            end = channel.offset + 2 * (channel.slots + 1) * LINE
-            used[channel.region] = max(used[channel.region], end)
+            tops[channel.region] = min(tops[channel.region], channel.offset)
         bases = {memory.region: memory.base for memory in blueprint.memory}
         self._boot_channels = {
             channel.b: BootChannel(bases[channel.region] + channel.offset, channel.slots)
@@ -67,13 +66,12 @@ class Layout:
         placed: dict[str, int] = {}
         for core in blueprint.cores:
             home = homes[core.id]
-            start = -(-used[home.region] // PAGE) * PAGE
-            size = min((home.size - start) // counts[home.region] // PAGE * PAGE, MAXIMUM)
+            size = min(tops[home.region] // counts[home.region] // PAGE * PAGE, MAXIMUM)
             if size < 4 * PAGE:
                 raise LocalMisuse(f"region {home.region} of {home.size} bytes is too small for its cores")
             index = placed.get(home.region, 0)
             placed[home.region] = index + 1
-            self._arenas[core.id] = Arena(home.base + start + index * size, size)
+            self._arenas[core.id] = Arena(home.base + index * size, size)
 
     def arena(self, core: int) -> Arena:
         """The memory of `core`.  KeyError for a core not in the core table."""

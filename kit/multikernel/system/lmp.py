@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from multikernel.errors import LocalMisuse
-from multikernel.interfaces import PAYLOAD, Lines, RingReceiver, RingSender
+from multikernel.interfaces import PAYLOAD, Lines, RingReceiver, RingSender, Watch
 from multikernel.system.operations import SendLocal, WindowLines
 
 if TYPE_CHECKING:
@@ -36,6 +36,14 @@ class LocalEndpoint:
     async def poll(self) -> bytes | None:
         """The next message if one has arrived."""
         return self.buffer.messages.popleft() if self.buffer.messages else None
+
+    def watch(self) -> Watch:
+        """There is no line to watch: the driver wakes the receiver."""
+        raise LocalMisuse("a channel on one core has no line to watch")
+
+    def room(self) -> Watch:
+        """There is no line to watch."""
+        raise LocalMisuse("a channel on one core has no line to watch")
 
 
 class LocalMemory:

@@ -14,7 +14,7 @@ A platform subclasses `Machine` and gives the hardware operations.  May not know
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -86,7 +86,7 @@ class Machine(ABC):
 
     core: CoreEntry
     kind: CoreKind
-    handlers: dict[type[Operation[object]], Handler]
+    handlers: Mapping[type[Operation[object]], Handler]
 
     async def run(self, dcb: Dcb, until_ns: int | None) -> Hardware:
         """Run `dcb` until an event for the driver; `until_ns` is the end of its time slice, or None."""

@@ -73,9 +73,7 @@ def decode(payload: bytes) -> tuple[object, ...]:
         raise PeerError(f"not a message: {payload.hex()}")
     kind, layout, text = found
     raw = layout.unpack(payload)[1:]
-    fields = [
-        value.rstrip(b"\0").decode() if is_text else value for value, is_text in zip(raw, text, strict=True)
-    ]
+    fields = [value.rstrip(b"\0").decode() if is_text else value for value, is_text in zip(raw, text, strict=True)]
     return kind(*fields)
 
 

@@ -110,8 +110,9 @@ class Tlb:
             for page in range(first, first + count):
                 self._pages.pop((root, page), None)
         else:
-            doomed = [key for key in self._pages
-                      if first <= key[1] < first + count and (root is None or key[0] == root)]
+            doomed = [
+                key for key in self._pages if first <= key[1] < first + count and (root is None or key[0] == root)
+            ]
             for key in doomed:
                 del self._pages[key]
 

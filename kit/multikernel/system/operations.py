@@ -16,7 +16,7 @@ May not know: the dispatcher, the driver, any platform.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from multikernel.system.caps.effects import Outcome
 
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
     from multikernel.system.dispatcher import Thread
     from multikernel.system.requests import Request
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Operation(Generic[T]):
-    """Something to `await`; the result is of type T."""
+class Operation(Generic[T_co]):
+    """Something to `await`; the result is of type T_co."""
 
     __slots__ = ()
     level: ClassVar[str] = "hardware"
 
-    def __await__(self) -> Generator[Operation[T], T, T]:
-        return (yield self)
+    def __await__(self) -> Generator[Operation[object], Any, T_co]:
+        result: T_co = yield self
+        return result
 
 
 # Hardware
@@ -153,7 +154,7 @@ class PollWait(Operation[int]):
 # Traps
 
 
-class Trap(Operation[T]):
+class Trap(Operation[T_co]):
     """Enters the CPU driver.  A refusal raises the driver's error at the `await`."""
 
     __slots__ = ()
@@ -197,12 +198,12 @@ class SendLocal(Trap[bool]):
         self.direct = direct
 
 
-class Invoke(Trap[T]):
+class Invoke(Trap[T_co]):
     """A capability invocation: `request` (`system/requests.py`) on the capability at `cptr`."""
 
     __slots__ = ("cptr", "request")
 
-    def __init__(self, cptr: int, request: Request[T]) -> None:
+    def __init__(self, cptr: int, request: Request[T_co]) -> None:
         self.cptr = cptr
         self.request = request
 
@@ -235,14 +236,14 @@ class RaiseTrap(Trap[None]):
 # User level
 
 
-class UserLevel(Operation[T]):
+class UserLevel(Operation[T_co]):
     """Handled by the dispatcher's own thread scheduler."""
 
     __slots__ = ()
     level: ClassVar[str] = "user"
 
 
-class Park(UserLevel[T]):
+class Park(UserLevel[T_co]):
     """Stop this thread until `Dispatcher.wake(thread, value)`; answers `value`."""
 
     __slots__ = ()

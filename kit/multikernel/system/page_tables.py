@@ -126,11 +126,18 @@ class TableFormat:
         row = self.levels[level]
         if row.page is not None and row.page.get(word):
             pa = word & self.address & -(1 << row.shift)
-            return Entry(pa, True, self.write.get(word), self.user.get(word), self.execute.get(word),
-                         self.device.get(word))
+            return Entry(
+                pa, True, self.write.get(word), self.user.get(word), self.execute.get(word), self.device.get(word)
+            )
         if row.table is not None and row.table.get(word):
-            return Entry(word & self.address, False, self.table_write.get(word), self.table_user.get(word),
-                         self.table_execute.get(word), False)
+            return Entry(
+                word & self.address,
+                False,
+                self.table_write.get(word),
+                self.table_user.get(word),
+                self.table_execute.get(word),
+                False,
+            )
         return None
 
 
@@ -180,8 +187,7 @@ class RegionFormat:
         size = 1 << ((drsr >> 1 & 31) + 1)
         ap = dracr >> 8 & 7
         device = dracr >> 3 & 7 == 0 and not dracr & 2
-        return Region(drbar & -size, size, ap == 0b011, ap in (0b010, 0b011, 0b110, 0b111),
-                      not dracr >> 12 & 1, device)
+        return Region(drbar & -size, size, ap == 0b011, ap in (0b010, 0b011, 0b110, 0b111), not dracr >> 12 & 1, device)
 
 
 # Intel SDM vol. 3A: P 0, RW 1, US 2, PWT 3, PCD 4, A 5, D 6, PS 7, XD 63.

@@ -26,7 +26,7 @@ May not know: transports, platforms, where lines live.
 from __future__ import annotations
 
 from multikernel.errors import LocalMisuse, PeerError
-from multikernel.interfaces import PAYLOAD, Lines, Watch
+from multikernel.interfaces import PAYLOAD, Lines, RingReceiver, RingSender, Watch
 
 WORD = 8
 """Bytes of a header word and of the count on an ack line."""
@@ -144,3 +144,16 @@ class Receiver:
     def watch(self) -> Watch:
         """Fires when the next message is there."""
         return Watch(self._lines, self._first + self._taken % self._slots, self._seen)
+
+
+class LinesMemory:
+    """`interfaces.ChannelMemory` over any lines, with the ring halves of this file."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+
+    def sender(self, first: int, slots: int) -> RingSender:
+        return Sender(self.lines, first, slots)
+
+    def receiver(self, first: int, slots: int) -> RingReceiver:
+        return Receiver(self.lines, first, slots)

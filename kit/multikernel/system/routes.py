@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from multikernel.blueprint import PairClass
 from multikernel.system.protocol import Member
 
 if TYPE_CHECKING:
-    from multikernel.blueprint import Blueprint, CoreEntry, PairClass
+    from multikernel.blueprint import Blueprint, CoreEntry
 
 TREES = ("broadcast", "unicast", "multicast", "numa")
 """Trees by number, as messages name them."""
+
+_SELF = PairClass("self", 0, 0, 0, "lmp", "sender", 16, "")
 
 
 class Routes:
@@ -39,7 +42,7 @@ class Routes:
 
     def transport(self, a: int, b: int) -> PairClass:
         """The class of the directed pair; KeyError names it when the blueprint has none."""
-        return self._classes[self._pair_name(self._cores[a], self._cores[b])]
+        return self._classes[self._pair_name(self._cores[a], self._cores[b])] if a != b else _SELF
 
     def same_island(self, a: int, b: int) -> bool:
         island = self._cores[a].island
@@ -59,7 +62,6 @@ def _members(blueprint: Blueprint, name: str) -> dict[int, Member]:
             parents = {child: node.core for node in tree.nodes for child in node.children}
             children = {node.core: node.children for node in tree.nodes}
             return {
-                core: Member(parents.get(core, -1), children.get(core, ()))
-                for core in sorted({*parents, *children})
+                core: Member(parents.get(core, -1), children.get(core, ())) for core in sorted({*parents, *children})
             }
     return {}

@@ -27,7 +27,7 @@ class Console:
         self._processes = processes
         self._booted = False
         links.when_settled(self._boot)
-        events.when_interrupted(self._input)
+        events.before_idle(self._input)
 
     async def _boot(self) -> None:
         if self._booted:

@@ -55,7 +55,7 @@ class Events:
         self._soon: deque[Callback] = deque()
         self._timers: list[tuple[int, int, Callback]] = []
         self._timers_set = 0
-        self._interrupted: list[Callback] = []
+        self._before_idle: list[Callback] = []
         self._bell: Bell | None = None
         self._windows: dict[int, Lines] = {}
 
@@ -76,9 +76,9 @@ class Events:
         self._timers_set += 1
         heapq.heappush(self._timers, (ns, self._timers_set, callback))
 
-    def when_interrupted(self, callback: Callback) -> None:
-        """Call `callback` whenever the monitor has given the core up and runs again."""
-        self._interrupted.append(callback)
+    def before_idle(self, callback: Callback) -> None:
+        """Call `callback` each time the core is about to be given up: to look at what interrupts announce."""
+        self._before_idle.append(callback)
 
     def client(self, number: int) -> None:
         """Take messages from dispatcher `number` of this core from now on: the last buffer made is its."""
@@ -132,9 +132,10 @@ class Events:
             return
         assert self._bell is not None
         await self._bell.up()
+        for callback in self._before_idle:
+            await callback()
         if not await self._poll(0) and not any(buffer.messages for buffer in self._clients.values()):
             await IdleCore(self._timers[0][0] if self._timers else None)
-            self._soon.extend(self._interrupted)
         await self._bell.down()
 
     async def _poll(self, ns: int) -> bool:

@@ -147,8 +147,10 @@ class Links:
     def reachable(self) -> Sequence[int]:
         """The cores whose monitors can be asked: on the boot core those that have joined, elsewhere all in
         the table."""
-        return tuple(self.members) if self._environment.core == self._environment.routes.boot_core else (
-            self._environment.routes.cores
+        return (
+            tuple(self.members)
+            if self._environment.core == self._environment.routes.boot_core
+            else (self._environment.routes.cores)
         )
 
     async def open(self, peer: int, address: int, slots: int, side: int) -> None:

@@ -1,0 +1,126 @@
+"""An assembled kernel: boot, run programs, inspect, stop.
+
+    kernel = Multikernel(assemble("paper-8x4-amd"))
+    kernel.boot(platform="sim")
+    rows = kernel.run("ping")
+    outcome = kernel.stop()
+
+Also a context manager.  What happens is kept as events (`events`) and told to `observer` as it happens.
+
+May not know: any platform or plugin but through the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+
+from multikernel.blueprint import Blueprint
+from multikernel.errors import LocalMisuse, ProgramFailed
+from multikernel.events import CoreFailed, CoreUp, Event, MonitorJoined, ProgramDone, ProgramRaised
+from multikernel.interfaces import BootOptions, Outcome, Session
+from multikernel.registry import Registry
+from multikernel.results import CoreState, Result
+from multikernel.system.environment import Code
+
+
+def resolve(blueprint: Blueprint, registry: Registry) -> Code:
+    """The factories behind the blueprint's names.  Raises UsageError naming the near ones for a plugin
+    that is not installed."""
+    monitor = registry.monitors.get(blueprint.bound("monitor").plugin)
+    drivers = {kind.name: registry.cpu_drivers.get(kind.driver) for kind in blueprint.kinds}
+    names = sorted({pair.transport for pair in blueprint.pair_classes} | {"lmp"})
+    transports = {name: registry.transports.get(name) for name in names}
+    protocols = {
+        binding.slot.partition(":")[2]: registry.consistency_protocols.get(binding.plugin)
+        for binding in blueprint.bindings
+        if binding.slot.startswith("consistency:")
+    }
+    kinds = {kind.name: kind for kind in blueprint.kinds}
+    return Code(
+        drivers={name: spec.factory(kinds[name]) for name, spec in drivers.items()},
+        monitor=monitor.factory,
+        transports={name: spec.factory() for name, spec in transports.items()},
+        protocols={name: spec.factory() for name, spec in protocols.items()},
+        programs={spec.name: spec.factory for spec in registry.programs},
+    )
+
+
+class Multikernel:
+    """See the module.  `blueprint` is what is booted; `registry` defaults to what is installed."""
+
+    def __init__(
+        self, blueprint: Blueprint, registry: Registry | None = None, observer: Callable[[Event], None] | None = None
+    ) -> None:
+        self.blueprint = blueprint
+        self.events: list[Event] = []
+        self.platform = ""
+        self.seed = 0
+        self._registry = registry if registry is not None else Registry.load()
+        self._observer = observer
+        self._session: Session | None = None
+
+    def boot(self, platform: str = "sim", options: BootOptions | None = None) -> Multikernel:
+        """Bring the kernel up on `platform`.  Raises UsageError for an unknown platform, PlatformError when
+        it cannot run here, BootTimeout when the kernel does not come up.  Returns itself."""
+        if self._session is not None:
+            raise LocalMisuse("the kernel is already up")
+        options = options if options is not None else BootOptions()
+        self.platform, self.seed = platform, options.seed
+        built = self._registry.platforms.get(platform).factory()
+        self._session = built.boot(self.blueprint, resolve(self.blueprint, self._registry), options, self._observe)
+        return self
+
+    def run(self, program: str, **parameters: int | str) -> Result:
+        """Run `program` on the boot core to its end.  Raises UsageError for a program that is not installed,
+        ProgramFailed when it, or a dispatcher it started, raised."""
+        if self._session is None:
+            raise LocalMisuse("the kernel is not up: call boot() first")
+        self._registry.programs.get(program)
+        start = len(self.events)
+        self._session.run(program, [(name, str(value)) for name, value in sorted(parameters.items())])
+        for event in self.events[start:]:
+            if isinstance(event, ProgramRaised) and event.name == program:
+                raise ProgramFailed(
+                    f"program {program} raised on core {event.core} in {event.dispatcher} at {event.at_ns} ns: "
+                    f"{event.error}",
+                    program=program, core=event.core, dispatcher=event.dispatcher, at_ns=event.at_ns,
+                )  # fmt: skip
+            if isinstance(event, ProgramDone) and event.name == program:
+                return Result(event.rows)
+        raise LocalMisuse(f"program {program} ended without a result")
+
+    def cores(self) -> list[CoreState]:
+        """Every core of the blueprint and how it is: `joined`, `up`, `failed` or `off`."""
+        states = {core.id: "off" for core in self.blueprint.cores}
+        for event in self.events:
+            if isinstance(event, CoreUp):
+                states[event.core] = "up"
+            elif isinstance(event, MonitorJoined):
+                states[event.core] = "joined"
+            elif isinstance(event, CoreFailed):
+                states[event.core] = "failed"
+        kinds = {kind.name: kind for kind in self.blueprint.kinds}
+        return [
+            CoreState(core.id, kinds[core.kind].isa, kinds[core.kind].driver, states[core.id])
+            for core in self.blueprint.cores
+        ]
+
+    def stop(self) -> Outcome:
+        """Power off in order; idempotent."""
+        if self._session is None:
+            raise LocalMisuse("the kernel is not up")
+        return self._session.stop()
+
+    def __enter__(self) -> Multikernel:
+        return self if self._session is not None else self.boot()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _observe(self, event: Event) -> None:
+        self.events.append(event)
+        if self._observer is not None:
+            self._observer(event)

@@ -1,0 +1,20 @@
+"""Demonstration programs: ping and unmap."""
+
+from collections.abc import Iterator
+
+from mk_programs import ping, unmap
+from multikernel.hookspecs import hookimpl
+from multikernel.spec import ProgramSpec
+
+multikernel_api = 1
+
+
+@hookimpl
+def programs() -> Iterator[ProgramSpec]:
+    yield ProgramSpec(
+        "ping", "Latency and throughput of every class of pair of cores.", factory=ping.main, metal=("ping.c",)
+    )
+    yield ProgramSpec("ping-probe", "One side of ping: measures to its argument's core.", factory=ping.probe)
+    yield ProgramSpec("ping-echo", "The other side of ping.", factory=ping.echo)
+    yield ProgramSpec("unmap", "A page mapped on all cores and taken away by each protocol.", factory=unmap.main)
+    yield ProgramSpec("unmap-touch", "One core of unmap: touches the page until it is gone.", factory=unmap.touch)

@@ -1,0 +1,389 @@
+"""The simulator's machine: one core of virtual hardware on the engine and the coherence model.
+
+Software runs ahead on the core's own clock; whatever other cores can see or change happens in global time
+order.  A poll loop is not simulated check by check: the core sleeps in the engine until a watched line
+shows it something new, and the loop's position then gives when it notices (one check a watch, each
+costing `poll` cycles).
+
+A delivery, fed to the engine's digest, is a core loading a line of channel memory and seeing other
+content than when it last loaded it.
+
+May not know: the CPU driver, transports, monitors.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+from mk_sim.memory import SparseMemory
+from multikernel.errors import LocalMisuse
+from multikernel.system.dispatcher import PageFault, UserDispatcher
+from multikernel.system.machine import Faulted, Hardware, Interrupted, Machine, TimerFired
+from multikernel.system.mmu import Translation, unit_for
+from multikernel.system.operations import (
+    Access,
+    Clock,
+    CompareAndSwap,
+    Compute,
+    Cycles,
+    Draw,
+    Fence,
+    LoadLine,
+    Maintain,
+    Operation,
+    PollWait,
+    Spend,
+    StoreLine,
+    WindowLines,
+)
+from multikernel.system.page_tables import FORMATS
+
+if TYPE_CHECKING:
+    from mk_sim.coherence import Coherence
+    from mk_sim.engine import Actor
+    from multikernel.blueprint import CoreEntry, CoreKind
+    from multikernel.events import Event
+    from multikernel.interfaces import Lines, Watch
+    from multikernel.system.requests import Call
+
+INTERRUPT, NEWS = 1, 2
+"""What a core is poked for: an interrupt, or a watched line."""
+RUN_AHEAD_PS = 1_000_000
+"""How far a core's clock may run ahead of global time in straight code: 1 us, the latest an interrupt is
+taken after it has arrived."""
+LINE = 64
+
+
+class World(Protocol):
+    """What a core's machine asks of the platform."""
+
+    def start(self, core: int, channel: int, slots: int, at_ps: int) -> None: ...
+    def interrupt(self, core: int, at_ps: int) -> None: ...
+    def emit(self, event: Event) -> None: ...
+    def next_input(self) -> Call | None: ...
+    def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]: ...
+
+
+class LineAlarms:
+    """The watches of one core's pollers, by line: the coherence model keeps one a core and line."""
+
+    def __init__(self, coherence: Coherence, core: int, actor: Actor) -> None:
+        self._coherence = coherence
+        self._core = core
+        self._actor = actor
+        self._armed: dict[int, dict[tuple[int, int], tuple[SimPoller, int, int]]] = {}
+
+    def arm(self, line: int, poller: SimPoller, key: int, word: int) -> None:
+        """Tell `poller` that `key` is true when the first word of `line` differs from `word`."""
+        if self._word(line) != word:
+            poller.ready(key, self._coherence.engine.now)
+            return
+        watchers = self._armed.setdefault(line, {})
+        if not watchers:
+            self._coherence.watch(self._core, line, self, line + 1)
+        watchers[poller.number, key] = (poller, key, word)
+
+    def disarm(self, line: int, poller: SimPoller, key: int) -> None:
+        watchers = self._armed.get(line)
+        if watchers is not None:
+            watchers.pop((poller.number, key), None)
+            if not watchers:
+                del self._armed[line]
+                self._coherence.unwatch(self._core, line)
+
+    def poke(self, value: int, time: int) -> None:
+        """The coherence model: line `value` - 1 shows something else."""
+        line = value - 1
+        word = self._word(line)
+        for poller, key, seen in list(self._armed.get(line, {}).values()):
+            if word != seen:
+                poller.ready(key, time)
+        self._actor.poke(NEWS, time)
+
+    def _word(self, line: int) -> int:
+        return int.from_bytes(self._coherence.peek(self._core, line)[:8], "little")
+
+
+class SimPoller:
+    """A dispatcher's poll array.  A watch keeps its place in the array; places are reused, lowest first."""
+
+    def __init__(self, alarms: LineAlarms, number: int) -> None:
+        self.number = number
+        self._alarms = alarms
+        self._lines: dict[int, int] = {}
+        self._free: list[int] = []
+        self._places = 0
+        self._ready: dict[int, int] = {}
+
+    def arm(self, watch: Watch) -> int:
+        lines = watch.lines
+        if not isinstance(lines, WindowLines):
+            raise LocalMisuse("a watch on lines this machine did not give out")
+        if self._free:
+            key = heapq.heappop(self._free)
+        else:
+            key, self._places = self._places, self._places + 1
+        line = lines.address // LINE + watch.index
+        self._lines[key] = line
+        self._alarms.arm(line, self, key, watch.word)
+        return key
+
+    def disarm(self, key: int) -> None:
+        line = self._lines.pop(key, None)
+        if line is not None:
+            self._alarms.disarm(line, self, key)
+            self._ready.pop(key, None)
+            heapq.heappush(self._free, key)
+
+    def armed(self) -> int:
+        return len(self._lines)
+
+    def ready(self, key: int, time: int) -> None:
+        """The line of `key` has changed for this core at `time` ps."""
+        self._ready.setdefault(key, time)
+
+    def noticed(self, started: int, check: int) -> tuple[int, int] | None:
+        """Of the watches that are true, the one the loop comes to first, and when it has checked it: the loop
+        began at its first place at `started` ps and takes `check` ps a place.  None when none is true."""
+        best: tuple[int, int] | None = None
+        lap = max(1, self._places) * check
+        for key, time in self._ready.items():
+            first = started + key * check
+            laps = max(0, -(-(time - first) // lap)) if time > first else 0
+            at = first + laps * lap + check
+            if best is None or (at, key) < best:
+                best = (at, key)
+        return best
+
+
+class SimMachine(Machine):
+    """See the module.  `world` is the platform; `broken` cores never start."""
+
+    def __init__(
+        self,
+        core: CoreEntry,
+        kind: CoreKind,
+        paging: str,
+        actor: Actor,
+        coherence: Coherence,
+        memory: SparseMemory,
+        world: World,
+    ) -> None:
+        self.core = core
+        self.kind = kind
+        self.unit = unit_for(FORMATS[paging], memory, max(1, kind.tlb_entries if kind.tlb_entries > 0 else 64))
+        self._actor = actor
+        self._coherence = coherence
+        self._memory = memory
+        self._world = world
+        self._pending = False
+        self._root = 0
+        self._costs = {cost.name: cost.cycles for cost in kind.costs}
+        self._seen: dict[int, bytes] = {}
+        self._pollers = 0
+        self._poller_of: dict[UserDispatcher, SimPoller] = {}
+        self._alarms = LineAlarms(coherence, core.id, actor)
+        table: dict[type[Operation[object]], Callable[..., Awaitable[Hardware | None]]] = {
+            Compute: self._compute, Spend: self._spend, Clock: self._clock, Cycles: self._cycles, Draw: self._draw,
+            LoadLine: self._load, StoreLine: self._store, Maintain: self._maintain, Fence: self._fence,
+            Access: self._access, CompareAndSwap: self._swap, PollWait: self._poll,
+        }  # fmt: skip
+        self.handlers = table
+
+    # Time
+
+    def ps(self, cycles: int) -> int:
+        """Picoseconds of `cycles` of this core."""
+        return cycles * 1_000_000 // self.kind.mhz
+
+    def now_ns(self) -> int:
+        return self._actor.clock // 1000
+
+    def charge(self, cost: str, times: int = 1) -> None:
+        cycles = self._costs.get(cost)
+        if cycles is None:
+            raise LocalMisuse(f"core kind {self.kind.name} has no cost {cost!r}")
+        self._actor.spend(self.ps(cycles * times))
+
+    # Interrupts
+
+    def interrupted(self) -> bool:
+        pending, self._pending = self._pending, False
+        return pending
+
+    def interrupt(self) -> None:
+        """An interrupt has arrived, now in global time."""
+        self._pending = True
+        self._actor.poke(INTERRUPT, self._coherence.engine.now)
+
+    async def idle(self, until_ns: int | None) -> Hardware:
+        until = None if until_ns is None else until_ns * 1000
+        while True:
+            if self.interrupted():
+                return Interrupted()
+            if until is not None and self._actor.clock >= until:
+                return TimerFired()
+            await self._actor.wait(until)
+
+    def ipi(self, core: int) -> None:
+        self._world.interrupt(core, self._actor.clock + self.ps(self._costs.get("ipi_latency", 0)))
+
+    def start(self, core: int, channel: int, slots: int) -> None:
+        self._world.start(core, channel, slots, self._actor.clock)
+
+    # Memory
+
+    def install(self, root: int) -> None:
+        self._root = root
+
+    def invalidate(self, root: int, address: int, size: int) -> None:
+        self.unit.invalidate(address, size, root)
+
+    def read(self, address: int, size: int) -> bytes:
+        return self._memory.read(address, size)
+
+    def write(self, address: int, data: bytes) -> None:
+        self._memory.write(address, data)
+
+    def window(self, address: int, count: int) -> Lines:
+        cached, coherent = self._world.reach(self.core, address, count * LINE)
+        return WindowLines(address, count, cached, coherent)
+
+    def poller(self) -> SimPoller:
+        self._pollers += 1
+        return SimPoller(self._alarms, self._pollers)
+
+    def emit(self, event: Event) -> None:
+        self._world.emit(event)
+
+    def next_input(self) -> Call | None:
+        return self._world.next_input()
+
+    # Operations: each answers the user half, or gives what interrupted it
+
+    async def _pace(self) -> None:
+        """Let global time catch up with a core that runs far ahead."""
+        if self._actor.clock - self._coherence.engine.now > RUN_AHEAD_PS:
+            await self._actor.sync()
+
+    async def _compute(self, op: Compute, user: UserDispatcher, until_ns: int | None) -> Hardware | None:
+        end = self._actor.clock + self.ps(op.cycles)
+        limit = end if until_ns is None else min(end, until_ns * 1000)
+        while self._actor.clock < limit:
+            await self._actor.wait(limit)
+            if self._pending:
+                break
+        if self._actor.clock >= end:
+            user.answer(None)
+            return None
+        left = (end - self._actor.clock) * self.kind.mhz // 1_000_000
+        user.again(Compute(max(1, left)))
+        return Interrupted() if self.interrupted() else TimerFired()
+
+    async def _spend(self, op: Spend, user: UserDispatcher, until_ns: int | None) -> None:
+        self.charge(op.name, op.times)
+        user.answer(None)
+        await self._pace()
+
+    async def _clock(self, op: Clock, user: UserDispatcher, until_ns: int | None) -> None:
+        user.answer(self.now_ns())
+
+    async def _cycles(self, op: Cycles, user: UserDispatcher, until_ns: int | None) -> None:
+        user.answer((self._actor.clock * self.kind.mhz + 500_000) // 1_000_000)
+
+    async def _draw(self, op: Draw, user: UserDispatcher, until_ns: int | None) -> None:
+        user.answer(self._actor.random.below(op.bound))
+
+    async def _load(self, op: LoadLine, user: UserDispatcher, until_ns: int | None) -> None:
+        line, core = op.address // LINE, self.core.id
+        if op.cached:
+            data = await self._coherence.load(self._actor, core, line)
+        else:
+            data = await self._coherence.load_uncached(self._actor, core, line)
+        if self._seen.get(line) != data:
+            self._seen[line] = data
+            self._coherence.engine.delivered(line, core, data)
+        user.answer(data)
+        await self._pace()
+
+    async def _store(self, op: StoreLine, user: UserDispatcher, until_ns: int | None) -> None:
+        line, core = op.address // LINE, self.core.id
+        self._seen[line] = op.data
+        if op.cached:
+            await self._coherence.store(self._actor, core, line, op.data)
+        else:
+            await self._coherence.store_uncached(self._actor, core, line, op.data)
+        user.answer(None)
+
+    async def _maintain(self, op: Maintain, user: UserDispatcher, until_ns: int | None) -> None:
+        if op.clean:
+            await self._coherence.clean(self._actor, self.core.id, op.address // LINE)
+        else:
+            await self._coherence.invalidate(self._actor, self.core.id, op.address // LINE)
+        user.answer(None)
+
+    async def _fence(self, op: Fence, user: UserDispatcher, until_ns: int | None) -> None:
+        await self._coherence.fence(self._actor, self.core.id)
+        user.answer(None)
+
+    def _translate(self, op: Operation[object], user: UserDispatcher, address: int, write: bool) -> Hardware | int:
+        found = self.unit.translate(self._root, address, write, 8)
+        if found.levels:
+            self.charge("page_walk_level", found.levels)
+        if isinstance(found, Translation):
+            return found.pa
+        user.again(op)
+        return Faulted(PageFault(address, write, found.kind))
+
+    async def _access(self, op: Access, user: UserDispatcher, until_ns: int | None) -> Hardware | None:
+        await self._pace()
+        found = self._translate(op, user, op.address, op.value is not None)
+        if not isinstance(found, int):
+            return found
+        line, core, offset = found // LINE, self.core.id, found % LINE
+        data = await self._coherence.load(self._actor, core, line)
+        if op.value is None:
+            user.answer(int.from_bytes(data[offset : offset + 8], "little"))
+        else:
+            changed = data[:offset] + op.value.to_bytes(8, "little") + data[offset + 8 :]
+            await self._coherence.store(self._actor, core, line, changed)
+            user.answer(op.value)
+        return None
+
+    async def _swap(self, op: CompareAndSwap, user: UserDispatcher, until_ns: int | None) -> Hardware | None:
+        found = self._translate(op, user, op.address, write=True)
+        if not isinstance(found, int):
+            return found
+        line, core, offset = found // LINE, self.core.id, found % LINE
+        user.answer(await self._coherence.swap(self._actor, core, line, offset, op.old, op.new))
+        return None
+
+    async def _poll(self, op: PollWait, user: UserDispatcher, until_ns: int | None) -> Hardware | None:
+        poller = user.poller
+        assert isinstance(poller, SimPoller)
+        actor, check = self._actor, self.ps(self._costs["poll"])
+        await actor.sync()
+        started = actor.clock
+        # One lap is always made: a poll that may not wait still looks at every line.
+        lap_end = started + max(1, poller.armed()) * check
+        until = None if op.until_ns is None else max(op.until_ns * 1000, lap_end)
+        limit = until if until_ns is None else min(until_ns * 1000, until) if until is not None else until_ns * 1000
+        while True:
+            found = poller.noticed(started, check)
+            if found is not None and (limit is None or found[0] <= limit):
+                actor.clock = max(actor.clock, found[0])
+                user.answer(found[1])
+                return None
+            if self._pending:
+                user.again(op)
+                self.interrupted()
+                return Interrupted()
+            if limit is not None and actor.clock >= limit:
+                if limit == until:
+                    user.answer(-1)
+                    return None
+                user.again(op)
+                return TimerFired()
+            await actor.wait(limit)

@@ -1,0 +1,191 @@
+"""The simulator as a platform: a whole machine in one process, in virtual time.
+
+The same blueprint, seed and programs give the same deliveries at the same times: the outcome's digest.
+Virtual time stands still between programs.
+
+May not know: what runs on the cores beyond bringing them up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TextIO
+
+from mk_sim.coherence import Coherence
+from mk_sim.engine import Engine
+from mk_sim.machine import SimMachine
+from mk_sim.memory import SparseMemory
+from mk_sim.parameters import derive
+from multikernel.errors import BootTimeout, FileError, UsageError
+from multikernel.events import Booted, ProgramDone, ProgramRaised
+from multikernel.interfaces import Outcome
+from multikernel.system.bringup import Kernel, bring_up
+from multikernel.system.core import run_core
+from multikernel.system.layout import Layout
+from multikernel.system.requests import Call
+from multikernel.system.ring import LinesMemory
+from multikernel.system.routes import Routes
+
+if TYPE_CHECKING:
+    from multikernel.blueprint import Blueprint, CoreEntry
+    from multikernel.events import Event
+    from multikernel.interfaces import BootOptions, Lines
+    from multikernel.system.environment import Code
+
+Sink = Callable[["Event"], None]
+
+
+class Simulator:
+    """See `multikernel.interfaces.Platform`."""
+
+    def boot(self, blueprint: Blueprint, code: Code, options: BootOptions, sink: Sink) -> Simulation:
+        simulation = Simulation(blueprint, code, options, sink)
+        simulation.boot()
+        return simulation
+
+    def doctor(self) -> Sequence[str]:
+        return ("native: engine and coherence model in pure Python need nothing but Python",)
+
+
+class Simulation:
+    """See `multikernel.interfaces.Session`."""
+
+    def __init__(self, blueprint: Blueprint, code: Code, options: BootOptions, sink: Sink) -> None:
+        self._blueprint = blueprint
+        self._sink = sink
+        self._options = options
+        self._engine = Engine(options.seed)
+        self._coherence = Coherence(self._engine, derive(blueprint))
+        self._memory = SparseMemory()
+        self._kernel = Kernel(blueprint, Layout(blueprint), Routes(blueprint), code)
+        self._machines: dict[int, SimMachine] = {}
+        self._inputs: deque[Call] = deque()
+        self._ended: dict[str, None] = {}
+        self._booted = False
+        self._sides = 0
+        self._spaces = _Spaces(blueprint)
+        self._trace: TextIO | None = None
+        self._outcome: Outcome | None = None
+        if options.trace:
+            self._open_trace(options.trace)
+
+    # Session
+
+    def boot(self) -> None:
+        """Run until the boot core's monitor says that the kernel is up."""
+        self.start(self._blueprint.boot_core, 0, 0, 0)
+        self._run_until(lambda: self._booted, "boot")
+
+    def run(self, program: str, arguments: Sequence[tuple[str, str]]) -> None:
+        if self._outcome is not None:
+            raise UsageError("the kernel has been stopped")
+        self._ended.pop(program, None)
+        self._inputs.append(Call(program, tuple(arguments)))
+        self.interrupt(self._blueprint.boot_core, self._engine.now)
+        self._run_until(lambda: program in self._ended, f"program {program}")
+
+    def stop(self) -> Outcome:
+        if self._outcome is None:
+            self._outcome = Outcome(
+                self._engine.digest, self._engine.now // 1000, self._sides // 2, self._engine.deliveries
+            )
+            if self._trace is not None:
+                self._trace.close()
+        return self._outcome
+
+    def _run_until(self, done: Callable[[], bool], what: str) -> None:
+        limit = self._engine.now + self._options.timeout_ns * 1000
+        self._done = done
+        self._engine.run(limit)
+        if not done():
+            raise BootTimeout(
+                f"{what} did not end within {self._options.timeout_ns} ns of virtual time; "
+                f"now {self._engine.now // 1000} ns"
+            )
+
+    # World, for the machines
+
+    def start(self, core: int, channel: int, slots: int, at_ps: int) -> None:
+        entry = self._kernel.routes.core(core)
+        if not entry.fails:
+            self._engine.at(max(at_ps, self._engine.now), partial(self._release, entry, channel), slots)
+
+    def _release(self, entry: CoreEntry, channel: int, slots: int) -> None:
+        kind = next(kind for kind in self._blueprint.kinds if kind.name == entry.kind)
+        paging = self._kernel.code.drivers[entry.kind].paging
+        actor = self._engine.actor(entry.id)
+        actor.clock = max(actor.clock, self._engine.now)
+        machine = SimMachine(entry, kind, paging, actor, self._coherence, self._memory, self)
+        self._machines[entry.id] = machine
+        actor.start(run_core(machine, bring_up(machine, self._kernel, self._channel_memory, channel, slots)))
+
+    def _channel_memory(self, lines: Lines) -> LinesMemory:
+        self._sides += 1
+        return LinesMemory(lines)
+
+    def interrupt(self, core: int, at_ps: int) -> None:
+        machine = self._machines.get(core)
+        if machine is not None:
+            self._engine.at(max(at_ps, self._engine.now), _deliver, machine)
+
+    def emit(self, event: Event) -> None:
+        self._sink(event)
+        if isinstance(event, Booted):
+            self._booted = True
+        elif isinstance(event, (ProgramDone, ProgramRaised)):
+            self._ended[event.name] = None
+        else:
+            return
+        if self._done():
+            self._engine.stop()
+
+    def next_input(self) -> Call | None:
+        return self._inputs.popleft() if self._inputs else None
+
+    def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]:
+        return self._spaces.reach(core, address, size)
+
+    def _open_trace(self, path: str) -> None:
+        try:
+            self._trace = open(path, "w", encoding="ascii", newline="\n")  # noqa: SIM115
+        except OSError as problem:
+            raise FileError(f"{path}: {problem.strerror}; choose a file that can be written") from None
+        trace = self._trace
+
+        def write(time: int, source: int, target: int, data: bytes) -> None:
+            trace.write(
+                f'{{"at_ps": {time}, "line": {source}, "core": {target}, "data": "{data.rstrip(bytes(1)).hex()}"}}\n'
+            )
+
+        self._engine.trace = write
+
+
+def _deliver(machine: SimMachine) -> None:
+    machine.interrupt()
+
+
+class _Spaces:
+    """What each core reaches of physical memory, and how."""
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        self._regions = sorted((memory.base, memory.size, memory.region) for memory in blueprint.memory)
+        self._views: dict[tuple[str, str], list[tuple[int, int, bool]]] = {}
+        for view in blueprint.views:
+            found = self._views.setdefault((view.space, view.region), [])
+            found.append((view.offset, view.offset + view.size, view.cacheable))
+        self._islands = blueprint.interconnect.islands
+
+    def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]:
+        """Whether `core` caches `size` bytes at physical `address`, and whether they are coherent for its
+        island.  LookupError when its space does not reach them."""
+        for base, length, region in self._regions:
+            if base <= address and address + size <= base + length:
+                offset = address - base
+                for low, high, cacheable in self._views.get((core.space, region), []):
+                    if low <= offset and offset + size <= high:
+                        island = self._islands[core.island] if core.island >= 0 else None
+                        return cacheable, island is not None and region in island.regions
+                raise LookupError(f"core {core.id} does not see byte {offset:#x} of region {region}")
+        raise LookupError(f"no memory at physical address {address:#x}")

@@ -1,0 +1,14 @@
+"""CPU driver for x86-64."""
+
+from collections.abc import Iterator
+
+from mk_x86_64.driver import X86Driver
+from multikernel.hookspecs import hookimpl
+from multikernel.spec import CpuDriverSpec
+
+multikernel_api = 1
+
+
+@hookimpl
+def cpu_drivers() -> Iterator[CpuDriverSpec]:
+    yield CpuDriverSpec("x86-64", "x86-64 with four-level page tables.", factory=X86Driver, isa="x86-64")
