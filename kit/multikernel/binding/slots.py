@@ -85,18 +85,19 @@ class Slots:
         self._self = (topology.boot_core, topology.boot_core)
 
     def all(self) -> tuple[str, ...]:
-        """Every slot, in the order of a boot.  `transport:self` only where a transport serves it."""
+        """Every slot that must be filled, in the order of a boot; besides, where a plugin serves them,
+        `transport:self` and the objects that only the installed protocols speak of."""
         topology = self._board.topology()
         kinds = dict.fromkeys(core.kind for core in topology.cores)
         named = [slot.removeprefix("consistency:") for slot in self._named if slot.startswith("consistency:")]
-        objects = {name for protocol in self._registry.consistency_protocols for name in protocol.replicates}
+        served = {str(name) for (name,) in self._skb.query("protocol_candidate(O, _)").rows}
         local = self._skb.query(f"transport_candidate({self._self[0]}, {self._self[1]}, _, T)")
         return (
             *(f"cpu-driver:{kind}" for kind in sorted(kinds)),
             "monitor",
             *(["transport:self"] if local else []),
             *(f"transport:{name}" for name in self._classes),
-            *(f"consistency:{name}" for name in sorted(objects.union(named))),
+            *(f"consistency:{name}" for name in sorted(served.union(named))),
         )
 
     def decide(self, slot: str, pair: tuple[int, int] | None = None) -> Decision:

@@ -58,7 +58,8 @@ def parse_condition(text: str, file: str, line: int = 1) -> tuple[Literal, ...]:
     """The literals of one conjunction (a goal, a `requires`); empty text is the empty conjunction."""
     if not text.strip():
         return ()
-    reader = _Reader(f"({text}\n)", file, line, shift=1)
+    several = "\n" in text.strip()  # lines join within parentheses only
+    reader = _Reader(f"({text}\n)" if several else text.strip(), file, line, shift=int(several))
     statements = reader.statements()
     literals = reader.condition(statements[0]) if len(statements) == 1 else ()
     if len(statements) > 1:
