@@ -10,7 +10,7 @@
  *   Sender(lines, first, slots, bell, start)    put(payload) -> bool    put_batch(sequence) -> int
  *                                               room() -> (index, word)
  *   Receiver(lines, first, slots, bell, start)  take() -> bytes | None  take_batch(max) -> list
- *                                               watch() -> (index, word)
+ *                                               watch() -> (index, word)    count() -> int
  *   Poller()                             arm(key, lines, index, word)  disarm(key)  poll(spin_ns) -> key | TIMEOUT
  *   fence()
  *
@@ -854,12 +854,15 @@ static PyObject *receiver_take_batch(Half *self, PyObject *arg)
     return taken;
 }
 
+static PyObject *receiver_count(Half *self, PyObject *unused) { return PyLong_FromUnsignedLongLong(self->done); }
+
 static PyObject *receiver_watch(Half *self, PyObject *unused) { return half_watch(self, self->at); }
 
 static PyMethodDef receiver_methods[] = {
     {"take", (PyCFunction)receiver_take, METH_NOARGS,
      "take() -> the next message or None.  Raises PeerError for a line of another layout."},
     {"take_batch", (PyCFunction)receiver_take_batch, METH_O, "take_batch(max) -> at most `max` messages"},
+    {"count", (PyCFunction)receiver_count, METH_NOARGS, "count() -> messages taken since the ring was made"},
     {"watch", (PyCFunction)receiver_watch, METH_NOARGS, "watch() -> (line, word): a message is there when it changes"},
     {NULL, NULL, 0, NULL},
 };

@@ -3,7 +3,7 @@
     arena = Arena(ring, cores, size)      `size` bytes of physical memory, a control line a core
     arena.lines(address, count)           channel memory at a physical address
     arena.read  write  zero               physical memory as bytes (`system/physical_memory.py`)
-    arena.bell(core)                      to interrupt and wake a core; make it in the process that uses it
+    arena.bell(core)                      where a core waits; arena.interrupt(core, kind) wakes it
     arena.release(core, channel, slots)   and await_release(core): the start of a core
     arena.put_input(text)  take_input()   one text at a time from outside to the boot core
 
@@ -29,8 +29,8 @@ from mk_host.shared import RawBell, RawLines, RingModule
 from multikernel.errors import LocalMisuse, PlatformError
 from multikernel.interfaces import LINE
 
-IPI, RELEASE = 0, 1
-"""Interrupts: another core's (or input), and the start."""
+IPI, RELEASE, POWER_OFF = range(3)
+"""Interrupts: another core's (or input), the start, and the end."""
 PAGE = 4096
 LARGEST_INPUT = PAGE - 8
 """Bytes of an input."""
@@ -105,18 +105,25 @@ class Arena:
         """KeyError for a core that is not of this instance."""
         return self._ring.Bell(self._control, self._index[core])
 
+    def interrupt(self, core: int, kind: int = IPI) -> None:
+        """Make an interrupt pending and wake the core."""
+        self.bell(core).post(kind)
+
     def release(self, core: int, channel: int, slots: int) -> None:
         """Let `core` begin."""
         line = self._index[core] * LINE
         self._control.store_word(line + 16, channel)
         self._control.store_word(line + 24, slots)
-        self.bell(core).post(RELEASE)
+        self.interrupt(core, RELEASE)
 
-    def await_release(self, core: int) -> Released:
-        """Sleep until `core`, which calls this, is released.  Interrupts posted before are forgotten."""
+    def await_release(self, core: int) -> Released | None:
+        """Sleep until `core`, which calls this, is released or (None) powered off.  Interrupts posted
+        before are forgotten."""
         bell = self.bell(core)
-        while not bell.take() & 1 << RELEASE:
+        while not (taken := bell.take()) & (1 << RELEASE | 1 << POWER_OFF):
             bell.wait(None, 0, 0, _FOREVER_NS)
+        if taken & 1 << POWER_OFF:
+            return None
         line = self._index[core] * LINE
         return Released(self._control.load_word(line + 16), self._control.load_word(line + 24))
 

@@ -339,5 +339,8 @@ class Receiver:
                 raise
         return taken
 
+    def count(self) -> int:
+        return self._taken
+
     def watch(self) -> tuple[int, int]:
         return self._first + self._slot, self._seen

@@ -1,7 +1,7 @@
 """Channel memory on the host as the interfaces have it: `Lines`, ring halves, pollers.
 
     HostLines(raw)     interfaces.Lines: every operation is done at once
-    HostMemory(...)    interfaces.ChannelMemory: ring halves of the backend
+    Memories(ring)     makes interfaces.ChannelMemory: ring halves of the backend
     HostPoller(raw)    what a dispatcher spins over
 
 The memory is coherent between the CPUs of a host, so `clean` and `invalidate` do nothing.
@@ -82,10 +82,11 @@ class HostReceiver:
 
 
 class HostMemory:
-    """See `interfaces.ChannelMemory`."""
+    """See `interfaces.ChannelMemory`.  `receivers` is where the receivers made here are kept."""
 
-    def __init__(self, ring: RingModule, lines: Lines) -> None:
+    def __init__(self, ring: RingModule, receivers: list[RawReceiver], lines: Lines) -> None:
         self._ring = ring
+        self._receivers = receivers
         self._own = own(lines)
         self.lines: Lines = self._own
 
@@ -93,7 +94,27 @@ class HostMemory:
         return HostSender(self._own, self._ring.Sender(self._own.raw, first, slots))
 
     def receiver(self, first: int, slots: int) -> HostReceiver:
-        return HostReceiver(self._own, self._ring.Receiver(self._own.raw, first, slots))
+        raw = self._ring.Receiver(self._own.raw, first, slots)
+        self._receivers.append(raw)
+        return HostReceiver(self._own, raw)
+
+
+class Memories:
+    """Makes the channel memory of one core (`system/environment.py`: MemoryMaker) and counts what goes
+    through it: `sides` of channels were opened."""
+
+    def __init__(self, ring: RingModule) -> None:
+        self._ring = ring
+        self._receivers: list[RawReceiver] = []
+        self.sides = 0
+
+    def __call__(self, lines: Lines) -> HostMemory:
+        self.sides += 1
+        return HostMemory(self._ring, self._receivers, lines)
+
+    def messages(self) -> int:
+        """How many this core has taken."""
+        return sum(receiver.count() for receiver in self._receivers)
 
 
 class HostPoller:

@@ -13,13 +13,13 @@ May not know: the driver, monitors, how processes come and go.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
-from mk_host.arena import IPI, Arena
+from mk_host import reports
+from mk_host.arena import IPI, POWER_OFF, Arena
 from mk_host.lines import HostLines, HostPoller
 from mk_host.shared import RawBell, RawPoller, RingModule
 from multikernel.system.dispatcher import PageFault, UserDispatcher
@@ -57,6 +57,10 @@ WORD = 8
 Done: TypeAlias = Hardware | None
 
 
+class PoweredOff(BaseException):
+    """The core's power is gone: nothing on it runs any more.  No mistake, so not an Exception."""
+
+
 class HostMachine(Machine):
     """See the module.  To be made in the core's process."""
 
@@ -70,7 +74,7 @@ class HostMachine(Machine):
         epoch_ns: int,
         seed: int,
         crowded: bool,
-        report: Callable[[Event], None],
+        report: Callable[[bytes], None],
     ) -> None:
         self.core = core
         self.kind = kind
@@ -101,14 +105,17 @@ class HostMachine(Machine):
         return time.monotonic_ns() - self._epoch_ns
 
     def interrupted(self) -> bool:
-        return self._bell.take() != 0
+        taken = self._bell.take()
+        if taken & 1 << POWER_OFF:
+            raise PoweredOff
+        return taken != 0
 
     async def idle(self, until_ns: int | None) -> Hardware:
         spin, yields = (0, 0) if self._crowded else (SPIN_NS, YIELDS)
         while True:
             left = _LONG_NS if until_ns is None else max(0, until_ns - self.now_ns())
             if self._bell.wait(None, spin, yields, left) == self._ring.PENDING:
-                self._bell.take()
+                self.interrupted()
                 return Interrupted()
             if until_ns is not None:
                 return TimerFired()
@@ -147,14 +154,11 @@ class HostMachine(Machine):
         return HostPoller(self._ring.Poller())
 
     def emit(self, event: Event) -> None:
-        self._report(event)
+        self._report(reports.encode(event))
 
     def next_input(self) -> Call | None:
         text = self._arena.take_input()
-        if not text:
-            return None
-        program, *parameters = json.loads(text)
-        return Call(program, tuple((name, value) for name, value in parameters))
+        return reports.decode_call(text) if text else None
 
     # Hardware operations
 
@@ -238,7 +242,7 @@ class HostMachine(Machine):
         else:
             found = self._bell.wait(poller, window, 0, window)
         if found == self._ring.PENDING:
-            self._bell.take()
+            self.interrupted()
             return Interrupted()
         if found != self._ring.TIMEOUT:
             return found

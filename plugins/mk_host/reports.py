@@ -1,7 +1,11 @@
-"""Events of a running kernel as bytes, for the way from a core's process to the caller's.
+"""What passes between a core's process and the caller's, as bytes: JSON arrays, each on one line.
 
-    encode(event) -> bytes      one JSON array: the event's class, then its fields in order
+    encode(event) -> bytes          the event's class, then its fields in order
     decode(data) -> Event
+    encode_call(call) -> bytes      the program, then its parameters, each a pair
+    decode_call(data) -> Call
+
+Counters are an event of this platform alone: what a core has to say when it is powered off.
 
 May not know: how the bytes travel.
 """
@@ -9,16 +13,26 @@ May not know: how the bytes travel.
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import get_args
 
 from multikernel.errors import PeerError
 from multikernel.events import Event, ProgramDone, Row
+from multikernel.system.requests import Call
 
-_KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Over the core's life: `sides` of channels opened, `messages` taken from them."""
+
+    sides: int
+    messages: int
 
 
-def encode(event: Event) -> bytes:
+_KINDS: dict[str, type[Event | Counters]] = {kind.__name__: kind for kind in (*get_args(Event), Counters)}
+
+
+def encode(event: Event | Counters) -> bytes:
     """The bytes of an event."""
     values = [getattr(event, field.name) for field in fields(event)]
     if isinstance(event, ProgramDone):
@@ -26,7 +40,7 @@ def encode(event: Event) -> bytes:
     return json.dumps([type(event).__name__, *values]).encode()
 
 
-def decode(data: bytes) -> Event:
+def decode(data: bytes) -> Event | Counters:
     """The event in `data`.  PeerError for bytes `encode` does not make."""
     try:
         name, *values = json.loads(data)
@@ -37,3 +51,14 @@ def decode(data: bytes) -> Event:
         return kind(*values)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise PeerError(f"not an event: {data[:80]!r}") from error
+
+
+def encode_call(call: Call) -> bytes:
+    """The bytes of a program to run."""
+    return json.dumps([call.program, *call.parameters]).encode()
+
+
+def decode_call(data: bytes) -> Call:
+    """The program in `data`, which `encode_call` made."""
+    program, *parameters = json.loads(data)
+    return Call(program, tuple((name, value) for name, value in parameters))

@@ -53,6 +53,7 @@ def test_a_core_begins_when_released_and_finds_its_channel(ring: RingModule, for
 
     def begin() -> None:
         began = arena.await_release(70)
+        assert began is not None
         arena.memory.store_word(0, began.channel)
         arena.memory.store_word(8, began.slots)
 

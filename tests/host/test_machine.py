@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -10,12 +9,13 @@ from functools import partial
 import pytest
 
 from mk_host import _ring, fallback
-from mk_host.arena import Arena
-from mk_host.lines import HostMemory
-from mk_host.machine import HostMachine
+from mk_host.arena import POWER_OFF, Arena
+from mk_host.lines import Memories
+from mk_host.machine import HostMachine, PoweredOff
+from mk_host.reports import decode, encode_call
 from mk_host.shared import RingModule
 from multikernel.blueprint import CoreEntry, CoreKind
-from multikernel.events import Event, Message
+from multikernel.events import Message
 from multikernel.interfaces import Watch
 from multikernel.system.dispatcher import Context, PageFault, UserDispatcher
 from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, TimerFired, Trapped
@@ -52,11 +52,11 @@ def machine(request: pytest.FixtureRequest, ring: RingModule) -> HostMachine:
     return make(ring, request.param, lambda event: None)
 
 
-def make(ring: RingModule, crowded: bool, report: Callable[[Event], None]) -> HostMachine:
+def make(ring: RingModule, crowded: bool, report: Callable[[bytes], None]) -> HostMachine:
     return on(Arena(ring, [0, 1], 1 << 24), ring, crowded, report)
 
 
-def on(arena: Arena, ring: RingModule, crowded: bool, report: Callable[[Event], None]) -> HostMachine:
+def on(arena: Arena, ring: RingModule, crowded: bool, report: Callable[[bytes], None]) -> HostMachine:
     entry = CoreEntry(0, "k", "phys", 0, 0, 0, 0, 0, "fork")
     unit = unit_for(X86_64, arena, 64)
     return HostMachine(entry, KIND, ring, arena, unit, time.monotonic_ns(), 7, crowded, report)
@@ -219,8 +219,9 @@ def test_addresses_are_translated_and_faults_told(machine: HostMachine) -> None:
 def test_channel_memory_between_machines(ring: RingModule) -> None:
     arena = Arena(ring, [0, 1], 1 << 20)
     here, there = (on(arena, ring, False, lambda event: None) for _ in range(2))
-    sender = HostMemory(ring, here.window(4096, 5)).sender(0, 4)
-    receiver = HostMemory(ring, there.window(4096, 5)).receiver(0, 4)
+    sender = Memories(ring)(here.window(4096, 5)).sender(0, 4)
+    readers = Memories(ring)
+    receiver = readers(there.window(4096, 5)).receiver(0, 4)
     got: list[object] = []
 
     async def code() -> None:
@@ -234,21 +235,22 @@ def test_channel_memory_between_machines(ring: RingModule) -> None:
 
     finish(here, code())
     assert got == [[True] * 4 + [False], [b"x0", b"x1", b"x2", b"x3", None], (0, 4)]
+    assert readers.messages() == 4
     with pytest.raises(LookupError):
         here.window(1 << 20, 1)
 
 
 def test_input_and_reports() -> None:
-    told: list[Event] = []
+    told: list[bytes] = []
     arena = Arena(_ring, [0, 1], 1 << 16)
     machine = on(arena, _ring, False, told.append)
     assert machine.next_input() is None
-    assert arena.put_input(json.dumps(["ping", ["pairs", "all"]]).encode())
+    assert arena.put_input(encode_call(Call("ping", (("pairs", "all"),))))
     assert machine.next_input() == Call("ping", (("pairs", "all"),))
     assert machine.next_input() is None
     event = Message(1, 0, "n", "text")
     machine.emit(event)
-    assert told == [event]
+    assert [decode(report) for report in told] == [event]
 
 
 def test_starting_a_core_releases_it(fork: Fork) -> None:
@@ -257,7 +259,27 @@ def test_starting_a_core_releases_it(fork: Fork) -> None:
 
     def other() -> None:
         released = arena.await_release(1)
+        assert released is not None
         assert (released.channel, released.slots) == (4096, 16)
 
     fork(other)
     machine.start(1, 4096, 16)
+
+
+def test_power_off_ends_whatever_the_core_does(ring: RingModule) -> None:
+    arena = Arena(ring, [0, 1], 1 << 16)
+    machine = on(arena, ring, False, lambda event: None)
+
+    async def compute() -> None:
+        await Compute(1 << 60)
+
+    code = compute()
+    arena.interrupt(0, POWER_OFF)
+    with pytest.raises(PoweredOff):
+        now(machine.run(running(machine, code), None))
+    arena.interrupt(0, POWER_OFF)
+    with pytest.raises(PoweredOff):
+        now(machine.idle(None))
+    arena.interrupt(1, POWER_OFF)
+    assert arena.await_release(1) is None
+    code.close()

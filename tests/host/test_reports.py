@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mk_host.reports import decode, encode
+from mk_host.reports import Counters, decode, decode_call, encode, encode_call
 from multikernel.errors import PeerError
 from multikernel.events import Event
+from multikernel.system.requests import Call
 
-events = st.one_of([st.from_type(kind) for kind in get_args(Event)])
+events = st.one_of([st.from_type(kind) for kind in (*get_args(Event), Counters)])
 
 
 @given(events)
@@ -23,6 +24,12 @@ def test_an_event_comes_back(event: Event) -> None:
 @given(events)
 def test_an_event_is_one_line(event: Event) -> None:
     assert b"\n" not in encode(event)
+
+
+@given(st.text(), st.lists(st.tuples(st.text(), st.text())))
+def test_a_call_comes_back(program: str, parameters: list[tuple[str, str]]) -> None:
+    call = Call(program, tuple(parameters))
+    assert decode_call(encode_call(call)) == call
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"7", b'["Nonsense"]', b'["CoreUp"]', b'["ProgramDone", 1, 2, "n"]'])

@@ -1,0 +1,183 @@
+"""The host as a platform: a process a core, real time, one shared mapping as physical memory.
+
+    Host().boot(blueprint, code, options, sink) -> HostSession
+    session.run(program, arguments)   session.stop() -> Outcome
+
+Every core the board does not call broken gets a process at once and sleeps there until it is started.
+A core that dies is told to the sink as CoreFailed and the others go on; the boot core's death ends the
+instance.  All cores see all of memory, coherently, whatever the board's islands and views.
+
+There is no digest and no trace: what happens is not the same twice.
+
+May not know: what runs on the cores beyond bringing them up.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from mk_host import reports
+from mk_host.arena import LARGEST_INPUT, POWER_OFF, Arena
+from mk_host.lines import Memories
+from mk_host.machine import HostMachine, PoweredOff
+from mk_host.reports import Counters
+from mk_host.shared import load_backend
+from mk_host.zygote import Cores, Exited, Report, ReportFunction, places
+from multikernel.errors import BootTimeout, MultikernelError, PlatformError, UsageError
+from multikernel.events import Booted, CoreFailed, Event, ProgramDone, ProgramRaised
+from multikernel.interfaces import Outcome
+from multikernel.system.bringup import Kernel, bring_up
+from multikernel.system.core import run_core
+from multikernel.system.layout import Layout
+from multikernel.system.mmu import unit_for
+from multikernel.system.page_tables import FORMATS
+from multikernel.system.requests import Call
+from multikernel.system.routes import Routes
+
+if TYPE_CHECKING:
+    from multikernel.blueprint import Blueprint
+    from multikernel.interfaces import BootOptions
+    from multikernel.system.environment import Code
+
+Sink: TypeAlias = "Callable[[Event], None]"
+TLB_ENTRIES = 64
+"""Of a kind whose board says nothing; the first-level data TLB of AMD family 17h and later has as many
+(Software Optimization Guide for AMD Family 17h, 55723, 2.7.2)."""
+_POWER_OFF_NS = 2_000_000_000
+"""How long cores have to power off before they are killed."""
+
+
+class Host:
+    """See `multikernel.interfaces.Platform`."""
+
+    def boot(self, blueprint: Blueprint, code: Code, options: BootOptions, sink: Sink) -> HostSession:
+        if options.trace:
+            raise UsageError("the host platform has no trace of deliveries; use --platform sim")
+        session = HostSession(blueprint, code, options, sink)
+        try:
+            session.boot()
+        except BaseException:
+            session.stop()
+            raise
+        return session
+
+    def doctor(self) -> Sequence[str]:
+        cpus = len(os.sched_getaffinity(0))
+        try:
+            finding = load_backend().finding
+        except MultikernelError as problem:
+            finding = f"cannot run: {problem}"
+        return (finding, f"{cpus} CPUs: boards of more cores share them and yield instead of spinning")
+
+
+class HostSession:
+    """See `multikernel.interfaces.Session`.  Making one forks the cores, which wait to be started."""
+
+    def __init__(self, blueprint: Blueprint, code: Code, options: BootOptions, sink: Sink) -> None:
+        self._ring = load_backend().ring
+        self._blueprint = blueprint
+        self._options = options
+        self._sink = sink
+        self._epoch_ns = time.monotonic_ns()
+        self._kernel = Kernel(blueprint, Layout(blueprint), Routes(blueprint), code)
+        numbers = [entry.id for entry in blueprint.cores if not entry.fails]
+        memory = max(region.base + region.size for region in blueprint.memory)
+        self._arena = Arena(self._ring, [entry.id for entry in blueprint.cores], memory)
+        self._crowded = len(numbers) > len(os.sched_getaffinity(0))
+        self._cores = Cores(places(numbers), self._core)
+        self._sides = self._messages = 0
+        self._outcome: Outcome | None = None
+
+    def boot(self) -> None:
+        """Start the boot core; returns when it says that the kernel is up."""
+        self._arena.release(self._blueprint.boot_core, 0, 0)
+        self._until(lambda event: isinstance(event, Booted), "the boot")
+
+    def run(self, program: str, arguments: Sequence[tuple[str, str]]) -> None:
+        if self._outcome is not None:
+            raise UsageError("the kernel has been stopped")
+        text = reports.encode_call(Call(program, tuple(arguments)))
+        if len(text) > LARGEST_INPUT:
+            raise UsageError(f"the arguments of {program} are longer than {LARGEST_INPUT} bytes")
+        if not self._arena.put_input(text):
+            raise BootTimeout(f"the boot core has not taken the program before {program}")
+        self._arena.interrupt(self._blueprint.boot_core)
+        self._until(
+            lambda event: isinstance(event, (ProgramDone, ProgramRaised)) and event.name == program,
+            f"program {program}",
+        )
+
+    def stop(self) -> Outcome:
+        if self._outcome is None:
+            stopped_ns = self._now_ns()
+            try:
+                for core in self._cores.running:
+                    self._arena.interrupt(core, POWER_OFF)
+                end = time.monotonic_ns() + _POWER_OFF_NS
+                while self._cores.running and (left := end - time.monotonic_ns()) > 0:
+                    self._next(left)
+            finally:
+                self._cores.stop()
+            self._outcome = Outcome("", stopped_ns, self._sides // 2, self._messages)
+        return self._outcome
+
+    def _now_ns(self) -> int:
+        return time.monotonic_ns() - self._epoch_ns
+
+    def _until(self, done: Callable[[Event], bool], what: str) -> None:
+        """Pass events on until one of them is the one; the limit is the longest silence."""
+        while True:
+            event = self._next(self._options.timeout_ns)
+            if event is not None and done(event):
+                return
+            if self._blueprint.boot_core not in self._cores.running:
+                raise PlatformError(f"the boot core died during {what}")
+
+    def _next(self, timeout_ns: int) -> Event | None:
+        """The next event, told to the sink; None for what is not for it.  BootTimeout when none came."""
+        found = self._cores.next(timeout_ns)
+        if found is None and self._cores.running:
+            raise BootTimeout(f"nothing was heard of the cores for {timeout_ns // 1_000_000} ms")
+        if isinstance(found, Report):
+            event = reports.decode(found.data)
+            if isinstance(event, Counters):
+                self._sides += event.sides
+                self._messages += event.messages
+                return None
+        elif isinstance(found, Exited) and found.reason:
+            event = CoreFailed(self._now_ns(), found.core, found.reason)
+        else:
+            return None
+        self._sink(event)
+        return event
+
+    # In a core's process
+
+    def _core(self, core: int, report: ReportFunction) -> None:
+        released = self._arena.await_release(core)
+        if released is None:
+            return
+        entry = self._kernel.routes.core(core)
+        kind = next(kind for kind in self._blueprint.kinds if kind.name == entry.kind)
+        paging = FORMATS[self._kernel.code.drivers[kind.name].paging]
+        unit = unit_for(paging, self._arena, kind.tlb_entries if kind.tlb_entries > 0 else TLB_ENTRIES)
+        machine = HostMachine(
+            entry, kind, self._ring, self._arena, unit, self._epoch_ns, self._options.seed, self._crowded, report
+        )
+        memories = Memories(self._ring)
+        try:
+            _drive(run_core(machine, bring_up(machine, self._kernel, memories, released.channel, released.slots)))
+        except PoweredOff:
+            report(reports.encode(Counters(memories.sides, memories.messages())))
+
+
+def _drive(core: Coroutine[object, object, None]) -> None:
+    """Run a core: on this machine nothing it awaits ever suspends."""
+    try:
+        core.send(None)
+    except StopIteration:
+        return
+    raise RuntimeError("a core of the host platform suspended")
