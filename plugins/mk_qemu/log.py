@@ -163,9 +163,9 @@ class Reader:
         if status != ORDERLY or not self._off:
             said = "; ".join(self.other[-3:]) or "nothing else"
             last = self.text[-1] if self.text else "no line"
+            what = "its last line is missing" if status == ORDERLY else f"exit status {status}, not {ORDERLY}"
             raise PlatformError(
-                f"the image did not power off in order: QEMU's exit status is {status}, not {ORDERLY}; the log ends "
-                f"with {last!r}; QEMU said {said}"
+                f"the image did not power off in order: {what}; the log ends with {last}; QEMU said {said}"
             )
         told = {*self.joined, *self.failed}
         missing = [core.id for core in self.blueprint.cores if core.id not in told]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
 from mk_qemu.platform import QemuPlatform
 from multikernel.blueprint import Blueprint
 from multikernel.events import Event

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from mk_qemu.image import build_image
 from mk_qemu.log import Reader
 from mk_qemu.platform import QemuPlatform
@@ -24,7 +25,6 @@ from multikernel.events import (
     ProgramRaised,
 )
 from multikernel.interfaces import BootOptions
-
 from tests.metal.conftest import SECOND, Boot, once
 from tests.metal.machines import PLUGINS, PROGRAMS, four_cores, sources, with_broken_core
 

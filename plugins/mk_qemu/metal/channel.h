@@ -15,6 +15,7 @@ struct mk_endpoint {
 };
 
 void mk_open(struct mk_endpoint *endpoint, const struct mk_channel *channel, uint32_t core);
+/* `payload` is whole words, zero beyond `length`. */
 bool mk_try_send(struct mk_endpoint *endpoint, const void *payload, uint32_t length);
 int mk_poll(struct mk_endpoint *endpoint, void *payload); /* length, MK_EMPTY or MK_BROKEN */
 bool mk_ready(const struct mk_endpoint *endpoint);        /* poll would not find it empty */

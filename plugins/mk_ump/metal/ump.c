@@ -41,8 +41,8 @@ bool mk_try_send(struct mk_endpoint *endpoint, const void *payload, uint32_t len
     }
     volatile uint64_t *at = line(endpoint->out, endpoint->sent % endpoint->slots);
     const uint64_t *from = payload;
-    for (uint32_t i = 0; i < (length + 7) / 8; i++)
-        at[1 + i] = from[i];
+    for (uint32_t i = 0; i < MK_WORDS; i++)
+        at[1 + i] = 8 * i < length ? from[i] : 0;
     /* Release: whoever sees the header sees the whole payload.  It is written last for that. */
     __atomic_store_n(at, sequence(endpoint->sent) | (uint64_t)length << 32, __ATOMIC_RELEASE);
     endpoint->sent++;
