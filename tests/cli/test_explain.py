@@ -47,7 +47,7 @@ def test_a_code_of_boards_and_of_the_driver_has_both_meanings(capsys: pytest.Cap
     assert run(["explain", "bad-size"]) == 0
     out = capsys.readouterr().out
     assert "A size is bytes" in out
-    assert "The CPU driver refuses a capability invocation: a ... has ... bytes, not ...." in out
+    assert "  The CPU driver refuses a capability invocation: " in out
 
 
 def test_an_unknown_code_names_the_near_ones(capsys: pytest.CaptureFixture[str]) -> None:
