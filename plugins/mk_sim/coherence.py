@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from mk_sim.parameters import CoreParameters, Parameters
 
 ZERO: Final = bytes(LINE)
+AHEAD_PS: Final = 50_000
+"""How far a hit may run ahead of global time: about the shortest transaction, so what it reads is hardly older
+than an invalidation on its way; and a loop of nothing but hits lets the others go on."""
 _FETCH, _OWN, _READ, _WRITE = range(4)
 
 
@@ -138,10 +141,12 @@ class Coherence:
     # What a core does.
 
     async def load(self, actor: Actor, core: int, line: int) -> bytes:
-        """The line as `core` sees it.  A hit costs `hit_ps` of the actor's clock and no event; a miss
-        suspends the actor until the data have arrived."""
+        """The line as `core` sees it.  A hit costs `hit_ps` of the actor's clock and no event, unless the clock
+        has run too far ahead; a miss suspends the actor until the data have arrived."""
         mine = self._core(core)
         actor.clock += mine.parameters.hit_ps
+        if actor.clock > self.engine.now + AHEAD_PS:
+            await actor.sync()
         data = self._visible(mine, line)
         if data is not None:
             return data

@@ -51,13 +51,7 @@ def machine(
         board_hash="",
         bindings=(),
         kinds=(CoreKind("c", "x86-64", mhz, 64, "little", "full", "", (), -1, store_buffer, outstanding),),
-        cores=tuple(
-            CoreEntry(
-                core, "c", "phys", core // per_node, core * islands // count, core // per_node, core // group, core,
-                "boot", "", (core // group,),
-            )  # fmt: skip
-            for core in range(count)
-        ),
+        cores=tuple(_core(core, per_node, group, core * islands // count) for core in range(count)),
         memory=tuple(
             Memory(f"dram{node}", "dram", node * NODE_LINES * 64, NODE_LINES * 64, node) for node in range(nodes)
         ),
@@ -79,6 +73,11 @@ def machine(
         boot_core=0,
         boot=(),
     )
+
+
+def _core(core: int, per_node: int, group: int, island: int) -> CoreEntry:
+    node, shared = core // per_node, core // group
+    return CoreEntry(core, "c", "phys", node, island, node, shared, core, "boot", "", (shared,))
 
 
 def intel_2x4(outstanding: int = 1) -> Blueprint:
