@@ -34,8 +34,8 @@ def checkout(tmp_path: Path) -> Path:
 def build(checkout: Path, environment: Mapping[str, str], check: bool = True) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(checkout / "dist")]
     plain = {key: value for key, value in os.environ.items() if key not in ("CC", "MKIT_REQUIRE_C")}
-    options = {"cwd": checkout, "env": {**plain, "LC_ALL": "C", **environment}}
-    return subprocess.run(command, **options, capture_output=True, text=True, timeout=300, check=check)
+    env = {**plain, "LC_ALL": "C", **environment}
+    return subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, timeout=300, check=check)
 
 
 def wheel_of(checkout: Path, environment: Mapping[str, str]) -> zipfile.ZipFile:
