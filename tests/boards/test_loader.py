@@ -191,6 +191,15 @@ def test_overlays_merge_mappings_and_replace_lists(tmp_path: Path) -> None:
     assert board.where("cores", 0).endswith("top.yaml:4:9")
 
 
+def test_a_parent_met_twice_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "b15.yaml").write_text(MINIMAL)
+    for index in range(15):
+        (tmp_path / f"b{index}.yaml").write_text(
+            f"extends: [b{index + 1}, b{index + 1}, b{index + 1}]\nname: b{index}\n"
+        )
+    assert load_board(str(tmp_path / "b0.yaml"), sources=()).name == "b0"  # 3^15 readings would take hours
+
+
 def test_a_board_may_extend_a_packaged_one(tmp_path: Path) -> None:
     (tmp_path / "hot.yaml").write_text("extends: paper-8x4-amd\nname: hot\nkinds: {k10: {mhz: 2.3 GHz}}\n")
     board = load_board(str(tmp_path / "hot.yaml"), sources=())

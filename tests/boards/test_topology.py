@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -149,6 +150,57 @@ def test_views_of_memory_differ() -> None:
     assert (topology.pair_class(4, 0), topology.pair_class(0, 4)) == ("island:remote:r5->a53", "island:remote:a53->r5")
     assert topology.core(5).hardware_id == 1
     assert topology.region("ddr-high").base == 0x800000000
+
+
+ODD = """
+schema: board/1
+name: odd
+summary: What the shipped boards have no example of.
+kinds: {k: {isa: x, mhz: 1, costs: {trap: {cycles: 9, max_cycles: 90, source: t}}}}
+cores:
+  - {ids: 0-1, kind: k, start: sipi}
+  - {ids: 2, kind: k, start: boot, space: view}
+  - {ids: 3, kind: k, start: sipi, fails: burnt in 2019}
+groups: [{level: L2, sets: [0-1, 2-3]}, {level: package, sets: [0-3]}]
+nodes: [{id: 5, cores: 0-3, regions: [listed]}]
+regions:
+  - {id: named, size: 1K, base: 0}
+  - {id: listed, size: 1K, base: 1K}
+  - {id: says, size: 1K, base: 2K, node: 5}
+  - {id: registers, kind: device, size: 1K, base: 3K}
+  - {id: card, size: 1K}
+spaces:
+  half: {maps: [{base: 0, size: 1K, to: says, cacheable: false}, {base: 1K, size: 1K, to: named}]}
+  view:
+    maps:
+      - {base: 0x10000, size: 2K, to: half}
+      - {base: 0x20000, size: 1K, to: listed}
+      - {base: 0x30000, size: 1K, to: listed, cacheable: false}
+      - {base: 0x40000, size: 1K, to: half, at: 1K, cacheable: false}
+      - {base: 0x50000, size: 1K, to: card}
+coherence: [{cores: 0-1, regions: [named]}, {cores: 2}]
+"""
+
+
+def test_an_odd_board(tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(ODD)
+    topology = load_board(str(tmp_path / "odd.yaml"), sources=()).topology()
+    assert topology.boot_core == 2
+    assert [core.fails for core in topology.cores] == ["", "", "", "burnt in 2019"]
+    assert [(core.package, core.cluster) for core in topology.cores] == [(0, 0), (0, 0), (0, 1), (0, 1)]
+    assert [island.regions for island in topology.islands] == [("named",), ("listed", "says", "card")]
+    assert {region.id: region.node for region in topology.regions} == {
+        "named": -1, "listed": 5, "says": 5, "registers": -1, "card": -1
+    }  # fmt: skip
+    assert topology.nodes[0].regions == ("listed", "says")
+    assert topology.region("card").base == -1
+    flags = {name: topology.cacheable("view", name) for name in ("named", "listed", "says", "card")}
+    assert flags == {"named": False, "listed": False, "says": False, "card": True}
+    assert topology.cacheable("half", "named")
+    assert topology.address("view", "named", 1) == 0x10401
+    assert [(cost.name, cost.cycles) for cost in topology.kind("k").costs] == [("trap", 9)]
+    assert topology.pair_class(0, 1) == "shared:L2"
+    assert topology.pair_class(2, 3) == "island:shared:L2"
 
 
 @st.composite

@@ -31,29 +31,40 @@ class Merged:
 
 
 def load_document(source: Source, find: Callable[[str], Source], texts: dict[str, str]) -> Merged:
-    """Read a board and what it extends.  `find` gives the source of a board that is named; `texts` receives
-    the text of every file read, by its name in messages, also when one of them raises."""
-    return _load(source, find, texts, ())
+    """Read a board and what it extends, each file once.  `find` gives the source of a board that is named;
+    `texts` receives the text of every file read, by its name in messages, also when one of them raises."""
+    return _Chain(find, texts).load(source, ())
 
 
-def _load(source: Source, find: Callable[[str], Source], texts: dict[str, str], chain: tuple[str, ...]) -> Merged:
-    texts[source.file] = source.text
-    document = read_yaml(source.text, source.file)
-    if not isinstance(document.data, dict):
-        raise SyntaxFault(document.spot.mark, "yaml-not-mapping", "a board is a mapping that starts `schema: board/1`")
-    own = Merged(dict(document.data), document.spot)
-    own.data.pop("extends", None)
-    result: Merged | None = None
-    for name, mark in _parents(document):
-        if len(chain) >= MAX_CHAIN:
-            raise SyntaxFault(mark, "extends-deep", f"the chain of extends is longer than {MAX_CHAIN}")
-        parent = _parent(name, source.folder, find, mark)
-        if parent.file in (*chain, source.file):
-            way = " -> ".join((*chain, source.file, parent.file))
-            raise SyntaxFault(mark, "extends-cycle", f"the board extends itself: {way}")
-        loaded = _load(parent, find, texts, (*chain, source.file))
-        result = loaded if result is None else _over(result, loaded)
-    return own if result is None else _over(result, own)
+class _Chain:
+    def __init__(self, find: Callable[[str], Source], texts: dict[str, str]) -> None:
+        self._find = find
+        self._texts = texts
+        self._done: dict[str, Merged] = {}
+
+    def load(self, source: Source, chain: tuple[str, ...]) -> Merged:
+        """A board over its parents; `chain` are the files that led here."""
+        if source.file in self._done:
+            return self._done[source.file]
+        self._texts[source.file] = source.text
+        document = read_yaml(source.text, source.file)
+        if not isinstance(document.data, dict):
+            message = "a board is a mapping that starts `schema: board/1`"
+            raise SyntaxFault(document.spot.mark, "yaml-not-mapping", message)
+        own = Merged(dict(document.data), document.spot)
+        own.data.pop("extends", None)
+        below: Merged | None = None
+        for name, mark in _parents(document):
+            if len(chain) >= MAX_CHAIN:
+                raise SyntaxFault(mark, "extends-deep", f"the chain of extends is longer than {MAX_CHAIN}")
+            parent = _parent(name, source.folder, self._find, mark)
+            if parent.file in (*chain, source.file):
+                way = " -> ".join((*chain, source.file, parent.file))
+                raise SyntaxFault(mark, "extends-cycle", f"the board extends itself: {way}")
+            loaded = self.load(parent, (*chain, source.file))
+            below = loaded if below is None else _over(below, loaded)
+        result = self._done[source.file] = own if below is None else _over(below, own)
+        return result
 
 
 def _parents(document: Document) -> list[tuple[str, Mark]]:
