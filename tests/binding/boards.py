@@ -82,3 +82,17 @@ def texts(draw: st.DrawFn) -> str:
     if len(nodes) > 1 and draw(st.booleans()):
         lines.append("links: [{a: node0, b: node1, kind: mesh}]")
     return "\n".join(lines) + "\n"
+
+
+def mesh(side: int, cores: int) -> str:
+    """A mesh of side x side nodes of so many cores each, one island."""
+    nodes, count = side * side, side * side * cores
+    spans = [f"{node * cores}-{node * cores + cores - 1}" for node in range(nodes)]
+    lines = ["schema: board/1", "name: mesh", "summary: A mesh.", "kinds: {k: {isa: x86-64, mhz: 2000}}"]
+    lines += [f"cores: [{{ids: 0-{count - 1}, kind: k}}]", f"groups: [{{level: package, sets: [{', '.join(spans)}]}}]"]
+    lines += ["nodes:", *(f"  - {{id: {n}, cores: {span}, regions: [m{n}]}}" for n, span in enumerate(spans))]
+    lines += ["regions:", *(f"  - {{id: m{n}, size: 1G, base: {n << 30:#x}}}" for n in range(nodes))]
+    lines += [f"coherence: [{{cores: 0-{count - 1}}}]", "links:"]
+    joined = [(n, n + 1) for n in range(nodes) if (n + 1) % side] + [(n, n + side) for n in range(nodes - side)]
+    lines += [f"  - {{a: node{a}, b: node{b}, kind: mesh}}" for a, b in joined]
+    return "\n".join(lines) + "\n"
