@@ -49,6 +49,9 @@ SPIN_NS = 1_000
 """How long an idle core spins before it sleeps, where no other core wants its CPU."""
 YIELDS = 16
 """How often it then gives its CPU away before it sleeps; both measured (docs: host platform)."""
+BLOCKING_NS = 50_000
+"""What blocking and being woken costs: the futex, and the driver and the monitor in Python at both ends;
+what `mkit boot host --run ping` shows where every message finds its receiver blocked."""
 _LONG_NS = 1_000_000_000
 """One sleep of a core that waits for nothing but an interrupt."""
 WORD = 8
@@ -100,6 +103,9 @@ class HostMachine(Machine):
         }
 
     # The contract
+
+    def poll_ns(self) -> int:
+        return BLOCKING_NS
 
     def now_ns(self) -> int:
         return time.monotonic_ns() - self._epoch_ns

@@ -54,7 +54,7 @@ def bring_up(machine: Machine, kernel: Kernel, memory: MemoryMaker, boot_channel
     user.waiting = _Never()
     environment = Environment(
         core=machine.core.id, number=1, name="monitor", blueprint=kernel.blueprint, layout=kernel.layout,
-        routes=kernel.routes, code=kernel.code, user=user, memory=memory, poll_ns=_poll_ns(machine),
+        routes=kernel.routes, code=kernel.code, user=user, memory=memory, poll_ns=machine.poll_ns(),
         boot_channel=boot_channel, boot_slots=boot_slots,
     )  # fmt: skip
     user.spawn("monitor", kernel.code.monitor(environment))
@@ -62,13 +62,6 @@ def bring_up(machine: Machine, kernel: Kernel, memory: MemoryMaker, boot_channel
     driver.invocations.adopt(driver.monitor, monitor=True)
     driver.make_runnable(driver.monitor)
     return driver
-
-
-def _poll_ns(machine: Machine) -> int:
-    """Poll for as long as blocking and waking would cost: never more than twice the better choice
-    (Karlin et al., SOSP 1991)."""
-    cycles = next((cost.cycles for cost in machine.kind.costs if cost.name == "block_and_wake"), 6000)
-    return cycles * 1000 // machine.kind.mhz
 
 
 def _load(
@@ -81,7 +74,7 @@ def _load(
     user = UserDispatcher(request.name, machine.poller())
     environment = Environment(
         core=machine.core.id, number=number, name=request.name, blueprint=kernel.blueprint, layout=kernel.layout,
-        routes=kernel.routes, code=kernel.code, user=user, memory=memory, poll_ns=_poll_ns(machine),
+        routes=kernel.routes, code=kernel.code, user=user, memory=memory, poll_ns=machine.poll_ns(),
         argument=request.argument, parameters=request.parameters,
     )  # fmt: skip
     lines = machine.window(kernel.layout.bell(machine.core.id, number), 1)

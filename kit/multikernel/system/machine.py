@@ -103,6 +103,12 @@ class Machine(ABC):
             if event is not None:
                 return event
 
+    def poll_ns(self) -> int:
+        """How long to poll before blocking: as long as blocking and waking costs, which is never more than
+        twice the better choice (Karlin et al., SOSP 1991)."""
+        cycles = next((cost.cycles for cost in self.kind.costs if cost.name == "block_and_wake"), 6000)
+        return cycles * 1000 // self.kind.mhz
+
     @abstractmethod
     def now_ns(self) -> int:
         """Nanoseconds since boot."""
