@@ -5,8 +5,6 @@ May not know: how any block does its part.
 
 from __future__ import annotations
 
-from functools import partial
-
 from multikernel.system.environment import KERNEL, Environment
 from multikernel.system.monitor.agreement import Agreements
 from multikernel.system.monitor.binding import Binding
@@ -18,7 +16,7 @@ from multikernel.system.monitor.links import Links
 from multikernel.system.monitor.memory import ArenaMemory
 from multikernel.system.monitor.processes import Processes
 from multikernel.system.monitor.watching import Watching
-from multikernel.system.operations import Invoke
+from multikernel.system.operations import Audit, Invoke
 from multikernel.system.requests import DropPage
 
 
@@ -32,7 +30,7 @@ async def monitor(environment: Environment) -> None:
     Watching(events)
     Binding(events, links, processes)
     Frames(events, links, processes, arena)
-    Agreements(events, links, processes, broadcast, {"shootdown": partial(drop_page, processes)})
+    Agreements(events, links, processes, broadcast, {"shootdown": Shootdown(processes)})
     if environment.core == environment.routes.boot_core:
         Console(events, links, processes)
     await broadcast.start()
@@ -40,7 +38,17 @@ async def monitor(environment: Environment) -> None:
     await events.run()
 
 
-async def drop_page(processes: Processes, process: str, address: int) -> None:
-    """Take a page out of the address space of every dispatcher of `process` on this core."""
-    for number in processes.dispatchers(process):
-        await Invoke(KERNEL, DropPage(number, address))
+class Shootdown:
+    """A page of a process, gone from every core: see `multikernel.system.monitor.agreement.Replica`."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes = processes
+
+    async def apply(self, process: str, value: int) -> None:
+        """Take the page at `value` out of the address space of every dispatcher of `process` here."""
+        for number in self._processes.dispatchers(process):
+            await Invoke(KERNEL, DropPage(number, value))
+
+    async def completed(self, process: str, value: int) -> int:
+        """One more than the cores that could still use the page; 0 where nobody can tell."""
+        return await Audit(process, value) + 1

@@ -31,7 +31,7 @@ from heapq import heappop, heappush
 from operator import itemgetter
 from struct import Struct
 from types import coroutine
-from typing import TypeAlias, TypeVar
+from typing import NoReturn, TypeAlias, TypeVar
 
 from mk_sim.stream import Stream
 from multikernel.errors import LocalMisuse, MultikernelError
@@ -64,6 +64,11 @@ class _Halt(Exception):
 
 def _halt(_: int) -> None:
     raise _Halt
+
+
+def _ended(_: object) -> NoReturn:
+    """What an actor without a coroutine runs."""
+    raise LocalMisuse("no coroutine runs on this core, there is nothing to resume")
 
 
 class Engine:
@@ -198,7 +203,7 @@ class Actor:
         self.number = number
         self.clock = 0
         self.random = Stream(engine.seed, number)
-        self._send: Callable[[object], object] | None = None
+        self._send: Callable[[object], object] = _ended
         self._waiting = False
         self._pending = 0
         self._deadline: int | None = None
@@ -207,11 +212,11 @@ class Actor:
     @property
     def alive(self) -> bool:
         """A coroutine was started and has not ended."""
-        return self._send is not None
+        return self._send is not _ended
 
     def start(self, program: Coroutine[object, object, object]) -> None:
         """Run `program` from now.  Raises LocalMisuse while another runs."""
-        if self._send is not None:
+        if self.alive:
             raise LocalMisuse(f"core {self.number} already runs a coroutine")
         self._send = program.send
         self.engine.at(self.engine.now, self.resume, None)
@@ -225,21 +230,21 @@ class Actor:
         now = self.engine.now
         if self.clock < now:
             self.clock = now
-        send = self._send
-        if send is None:
-            raise LocalMisuse(f"core {self.number} runs no coroutine to resume")
         try:
-            send(value)
+            self._send(value)
         except StopIteration:
-            self._send = None
-        except EngineError:
-            self._send = None
-            raise
-        except Exception as error:  # code of a core is a plugin's: say where and when, and pass it on
-            self._send = None
-            raise EngineError(
-                f"core {self.number} at {self.clock} ps: {type(error).__name__}: {error}", self.number, self.clock
-            ) from error
+            self._send = _ended
+        except Exception as error:  # code of a core is a plugin's
+            self._raised(error)
+
+    def _raised(self, error: Exception) -> NoReturn:
+        """The coroutine ended in an exception: say where and when, and pass it on."""
+        self._send = _ended
+        if isinstance(error, EngineError):
+            raise error
+        raise EngineError(
+            f"core {self.number} at {self.clock} ps: {type(error).__name__}: {error}", self.number, self.clock
+        ) from error
 
     @coroutine
     def block(self) -> Generator[None, object, object]:
@@ -308,29 +313,47 @@ class Port:
     """Where messages for an actor arrive, each after a latency its sender states: no memory, no window.
     For programs of the bare engine; a simulated core's channels are lines of its memory."""
 
-    __slots__ = ("_arrived", "_receive", "_waiting", "actor")
+    __slots__ = ("_arrived", "_logs", "_receive", "_waiting", "actor")
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
         self._arrived: deque[tuple[int, bytes]] = deque()
         self._waiting = False
-        self._receive = self._logged if actor.engine.keeps_digest else self._plain
+        self._logs = actor.engine.keeps_digest
+        self._receive: Callable[..., None] = self._logged if self._logs else self._plain
 
     def send(self, port: Port, message: bytes, latency: int) -> None:
         """Send `message` to `port`, to arrive `latency` ps after the sender's clock.  Never waits."""
         actor = self.actor
-        actor.engine.at(actor.clock + latency, port._receive, (actor.number, message))
+        engine = actor.engine
+        time = actor.clock + latency
+        event: _Event = (time, port._receive, (actor.number, message) if self._logs else message)
+        events = engine._windows.get(time >> _SHIFT)  # `Engine.at`, written out: this is the hot path
+        if events is None:
+            engine.at(*event)
+        else:
+            events.append(event)
 
     def _logged(self, arrival: tuple[int, bytes]) -> None:
-        self.actor.engine.delivered(arrival[0], self.actor.number, arrival[1])
-        self._plain(arrival)
+        source, message = arrival
+        self.actor.engine.delivered(source, self.actor.number, message)
+        self._plain(message)
 
-    def _plain(self, arrival: tuple[int, bytes]) -> None:
-        if self._waiting:
-            self._waiting = False
-            self.actor.resume(arrival[1])
-        else:
-            self._arrived.append((self.actor.engine.now, arrival[1]))
+    def _plain(self, message: bytes) -> None:
+        actor = self.actor
+        now = actor.engine.now
+        if not self._waiting:
+            self._arrived.append((now, message))
+            return
+        self._waiting = False
+        if actor.clock < now:
+            actor.clock = now
+        try:
+            actor._send(message)  # `Actor.resume`, written out
+        except StopIteration:
+            actor._send = _ended
+        except Exception as error:
+            actor._raised(error)
 
     @coroutine
     def recv(self) -> Generator[None, bytes, bytes]:

@@ -24,6 +24,7 @@ from multikernel.system.machine import Faulted, Hardware, Interrupted, Machine, 
 from multikernel.system.mmu import Translation, unit_for
 from multikernel.system.operations import (
     Access,
+    Audit,
     Clock,
     CompareAndSwap,
     Compute,
@@ -63,6 +64,7 @@ class World(Protocol):
     def interrupt(self, core: int, at_ps: int) -> None: ...
     def emit(self, event: Event) -> None: ...
     def next_input(self) -> Call | None: ...
+    def audit(self, process: str, address: int) -> int: ...
     def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]: ...
 
 
@@ -188,7 +190,7 @@ class SimMachine(Machine):
         table: dict[type[Operation[object]], Callable[..., Awaitable[Hardware | None]]] = {
             Compute: self._compute, Spend: self._spend, Clock: self._clock, Cycles: self._cycles, Draw: self._draw,
             LoadLine: self._load, StoreLine: self._store, Maintain: self._maintain, Fence: self._fence,
-            Access: self._access, CompareAndSwap: self._swap, PollWait: self._poll,
+            Access: self._access, CompareAndSwap: self._swap, PollWait: self._poll, Audit: self._audit,
         }  # fmt: skip
         self.handlers = table
 
@@ -359,6 +361,10 @@ class SimMachine(Machine):
         line, core, offset = found // LINE, self.core.id, found % LINE
         user.answer(await self._coherence.swap(self._actor, core, line, offset, op.old, op.new))
         return None
+
+    async def _audit(self, op: Audit, user: UserDispatcher, until_ns: int | None) -> None:
+        await self._actor.sync()
+        user.answer(self._world.audit(op.process, op.address))
 
     async def _poll(self, op: PollWait, user: UserDispatcher, until_ns: int | None) -> Hardware | None:
         poller = user.poller

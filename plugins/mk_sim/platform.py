@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from multikernel.blueprint import Blueprint, CoreEntry
     from multikernel.events import Event
     from multikernel.interfaces import BootOptions, Lines
+    from multikernel.system.driver import CpuDriver
     from multikernel.system.environment import Code
 
 Sink = Callable[["Event"], None]
@@ -61,6 +62,7 @@ class Simulation:
         self._memory = SparseMemory()
         self._kernel = Kernel(blueprint, Layout(blueprint), Routes(blueprint), code)
         self._machines: dict[int, SimMachine] = {}
+        self._drivers: dict[int, CpuDriver] = {}
         self._inputs: deque[Call] = deque()
         self._ended: dict[str, None] = {}
         self._booted = False
@@ -119,7 +121,9 @@ class Simulation:
         actor.clock = max(actor.clock, self._engine.now)
         machine = SimMachine(entry, kind, paging, actor, self._coherence, self._memory, self)
         self._machines[entry.id] = machine
-        actor.start(run_core(machine, bring_up(machine, self._kernel, self._channel_memory, channel, slots)))
+        driver = bring_up(machine, self._kernel, self._channel_memory, channel, slots)
+        self._drivers[entry.id] = driver
+        actor.start(run_core(machine, driver))
 
     def _channel_memory(self, lines: Lines) -> LinesMemory:
         self._sides += 1
@@ -143,6 +147,16 @@ class Simulation:
 
     def next_input(self) -> Call | None:
         return self._inputs.popleft() if self._inputs else None
+
+    def audit(self, process: str, address: int) -> int:
+        return sum(
+            any(
+                self._machines[core].unit.reaches(dcb.root, address)
+                for dcb in driver.dispatchers.values()
+                if dcb.name == process and dcb.root and not dcb.exited
+            )
+            for core, driver in self._drivers.items()
+        )
 
     def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]:
         return self._spaces.reach(core, address, size)

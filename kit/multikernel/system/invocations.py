@@ -23,7 +23,7 @@ from multikernel.system.caps.effects import InvalidateTlb, Ledger, Outcome
 from multikernel.system.caps.invoke import boot_cspace, drop, endow, hold, invoke
 from multikernel.system.caps.mdb import Capability, Mdb
 from multikernel.system.caps.requests import CapRequest
-from multikernel.system.caps.types import TYPES, CapType
+from multikernel.system.caps.types import CNODE_SLOTS, TYPES, CapType
 from multikernel.system.dispatcher import LocalBuffer, UserDispatcher
 from multikernel.system.environment import CONSOLE, KERNEL, MONITOR, RAM, SELF
 from multikernel.system.layout import BELLS, PAGE, RESERVED
@@ -56,8 +56,9 @@ if TYPE_CHECKING:
     from multikernel.system.driver import CpuDriver
     from multikernel.system.machine import Dcb
 
-FIRST_FREE = 16
-"""First slot the driver gives out for capabilities that others put there."""
+FIRST_GIVEN = CNODE_SLOTS
+"""First slot for capabilities that others put there: the driver makes CNodes for them as needed, from slot 1
+of the root on."""
 CLIENT_SLOTS = 32
 """Messages in the buffer between a dispatcher and its monitor, each way."""
 
@@ -72,7 +73,7 @@ class Holding:
     cspace: CSpace
     base: int
     root: Capability | None = None
-    next_slot: int = FIRST_FREE
+    next_slot: int = FIRST_GIVEN
     buffers: list[LocalBuffer] = field(default_factory=list)
 
 
@@ -234,8 +235,12 @@ class Invocations:
 
     def _slot(self, dcb: Dcb) -> int:
         holding = self._holdings[dcb.number]
-        number, holding.next_slot = holding.next_slot, holding.next_slot + 1
-        return cptr(0, number)
+        cnode, number = divmod(holding.next_slot, CNODE_SLOTS)
+        if number == 0:
+            space = holding.cspace.slot(root_cptr(cnode))
+            endow(self._mdb, space, CapType.CNODE, self._take(TYPES[CapType.CNODE].granule))
+        holding.next_slot += 1
+        return cptr(cnode, number)
 
     def _give(self, holder: int, kind: CapType, base: int, size: int) -> int:
         dcb = self._driver.dispatcher(holder)

@@ -73,6 +73,10 @@ class TranslationUnit(Protocol):
     def acquit(self) -> None:
         """No range is under suspicion any more."""
 
+    def reaches(self, root: int, va: int) -> bool:
+        """Whether a read of `va` in the address space of `root` would be let through now, by what is cached
+        or by the tables.  The model's own question: counts nothing and caches nothing."""
+
 
 class _Cached(NamedTuple):
     """What a walk of a page ended with, and so what is cached.  `pa` is the page's."""
@@ -191,6 +195,9 @@ class Mmu:
     def acquit(self) -> None:
         self._suspects.clear()
 
+    def reaches(self, root: int, va: int) -> bool:
+        return self._tlb.get(root, va >> _PAGE_SHIFT) is not None or not isinstance(self._walk(root, va)[0], str)
+
     def _stale(self, root: int, va: int, cached: _Cached) -> bool:
         """Whether a walk today would not give at least what `cached` gave."""
         if not self.audit and not self._suspects.has(va):
@@ -264,6 +271,10 @@ class Mpu:
 
     def acquit(self) -> None:
         self._suspects.clear()
+
+    def reaches(self, root: int, va: int) -> bool:
+        regions = self._regions if root == self._loaded else self._read(root)
+        return not _forbids(_match(regions, va), write=False)
 
     def _read(self, root: int) -> tuple[Region, ...]:
         """The regions in use, highest number first: the order in which they are matched."""

@@ -141,6 +141,17 @@ class CompareAndSwap(Operation[bool]):
         self.new = new
 
 
+class Audit(Operation[int]):
+    """Ask the platform's model of the hardware, which sees all cores at once, on how many of them a
+    dispatcher of `process` could still translate `address`.  Free of cost; -1 where there is no model."""
+
+    __slots__ = ("address", "process")
+
+    def __init__(self, process: str, address: int) -> None:
+        self.process = process
+        self.address = address
+
+
 class PollWait(Operation[int]):
     """Spin over the watches armed in this dispatcher's poller until one is true or `until_ns` is
     reached (None: no end of its own).  Answers the key of the watch, -1 at the end."""

@@ -16,7 +16,7 @@ May not know: the CPU driver, the monitor's insides, platforms.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -25,6 +25,7 @@ from multikernel.events import Message
 from multikernel.interfaces import LINE
 from multikernel.system.channels import Bell, Channel, PeerBell
 from multikernel.system.client import MonitorClient
+from multikernel.system.completion import Completion
 from multikernel.system.environment import CONSOLE, Environment
 from multikernel.system.lmp import LocalMemory
 from multikernel.system.messages import Connect, Connected, Done, Export, FrameSent, SpawnOn, WatchLine
@@ -48,33 +49,9 @@ from multikernel.system.waitset import WaitSet
 
 if TYPE_CHECKING:
     from multikernel.interfaces import Watch
-    from multikernel.system.dispatcher import Thread, UserDispatcher
+    from multikernel.system.dispatcher import Thread
 
 T = TypeVar("T")
-
-
-class Completion(Generic[T]):
-    """Something started: `await` it for its result; it completes exactly once, with a result or an error."""
-
-    def __init__(self, code: Coroutine[Operation[object], object, T], user: UserDispatcher, name: str) -> None:
-        self._code = code
-        self._user = user
-        self._results: list[T] = []
-        self._thread = user.spawn(name, self._carry())
-
-    async def _carry(self) -> None:
-        self._results.append(await self._code)
-
-    async def _wait(self) -> T:
-        await self._user.join(self._thread)
-        return self._results[0]
-
-    def __await__(self) -> Generator[Operation[object], object, T]:
-        return self._wait().__await__()
-
-    @property
-    def done(self) -> bool:
-        return self._thread.done
 
 
 class Mailbox(Generic[T]):
@@ -126,7 +103,7 @@ class Dispatcher:
         self._client.told(Connected, self._new_client)
         self._client.told(FrameSent, self._new_frame)
         self.memory = Memory(self._client, SlotCounter())
-        self.vspace = VSpace(self._client, self.memory, environment, self.spawn)
+        self.vspace = VSpace(self._client, self.memory, environment)
 
     async def services(self) -> None:
         """The runtime's own thread; started with the dispatcher."""

@@ -12,32 +12,29 @@ May not know: the CPU driver, page-table formats beyond their levels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from multikernel.errors import LocalMisuse
-from multikernel.system.caps.requests import Copy, Map, MapTable, Retype
+from multikernel.system.caps.requests import Copy, Identify, Map, MapTable, Retype
 from multikernel.system.caps.types import TYPES, CapType
+from multikernel.system.completion import Completion
 from multikernel.system.environment import SELF, Environment
 from multikernel.system.layout import PAGE
 from multikernel.system.messages import Agree, AllocateRam, Done, SendFrame
-from multikernel.system.operations import Invoke, InvokeCap, Operation
+from multikernel.system.operations import Invoke, InvokeCap
 from multikernel.system.page_tables import FORMATS, READ, WRITE, TableFormat
 from multikernel.system.requests import SetRoot
 from multikernel.system.routes import TREES
 
 if TYPE_CHECKING:
     from multikernel.system.client import MonitorClient
-    from multikernel.system.runtime import Completion
 
 BASE = 1 << 30
 """Virtual address of the first mapping on cores that translate: 1 GiB, clear of page 0."""
 SLOTS = (96, 240)
 """The slots of a dispatcher's capability space that the runtime fills itself."""
-
-Spawn = Callable[[Coroutine[Operation[object], object, object], str], "Completion[object]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,32 +106,34 @@ class Mapping:
         self.size = size
         self._space = space
 
-    def unmap(self, tree: str = "numa") -> Completion[object]:
+    def unmap(self, tree: str = "numa") -> Completion[int]:
         """Start taking it out of the address space of the process on every core; completes when no core
-        can use it any more.  `tree` is how the cores are reached: one of `routes.TREES`."""
+        can use it any more.  `tree` is how the cores are reached: one of `routes.TREES`.  The result is
+        how many cores the platform's model found that still could, -1 where it has none."""
         return self._space.start_unmap(self, tree)
 
 
 class VSpace:
     """This dispatcher's address space."""
 
-    def __init__(self, client: MonitorClient, memory: Memory, environment: Environment, spawn: Spawn) -> None:
+    def __init__(self, client: MonitorClient, memory: Memory, environment: Environment) -> None:
         self._client = client
         self._memory = memory
         self._environment = environment
-        self._spawn = spawn
         paging = environment.code.drivers[environment.routes.core(environment.core).kind].paging
         self._format = FORMATS[paging]
         self._kinds = [kind for kind, row in sorted(TYPES.items()) if row.isa == paging]
         self._tables: dict[tuple[int, ...], int] = {}
         self._next = BASE
+        self._regions = 0
 
-    async def map(self, frame: Frame, rights: int = READ | WRITE) -> Mapping:
-        """Map all of `frame`; tables are made of new RAM as needed.  Refused for a frame that is mapped."""
+    async def map(self, frame: Frame, rights: int = READ | WRITE, at: int = 0) -> Mapping:
+        """Map all of `frame`, at virtual address `at` (0: the next free one); tables are made of new RAM as
+        needed.  Refused for a frame that is mapped."""
         if not isinstance(self._format, TableFormat):
             return await self._map_region(frame, rights)
-        address = self._next
-        self._next += frame.size
+        address = at or self._next
+        self._next = max(self._next, address + frame.size)
         for offset in range(0, frame.size, PAGE):
             await self._map_page(frame, address + offset, offset, rights)
         return Mapping(self, address, frame.size)
@@ -154,18 +153,30 @@ class VSpace:
         await InvokeCap(capability.cptr, Map(self._tables[path[:-1]], path[-1], rights, offset))
 
     async def _map_region(self, frame: Frame, rights: int) -> Mapping:
-        """On a core without translation the address is the physical one, as the driver says."""
-        raise LocalMisuse("this core has an MPU: it has no virtual addresses to map a frame at")
+        """On a core with protection regions and no translation the address is the physical one."""
+        if () not in self._tables:
+            self._tables[()] = await self._memory.make(self._kinds[0])
+            await Invoke(SELF, SetRoot(self._tables[()]))
+        what = (await InvokeCap(frame.cptr, Identify())).result
+        if what is None:
+            raise LocalMisuse("the frame does not say where it is")
+        await InvokeCap(frame.cptr, Map(self._tables[()], self._regions, rights, 0, frame.size // PAGE))
+        self._regions += 1
+        return Mapping(self, what.base, frame.size)
 
-    def start_unmap(self, mapping: Mapping, tree: str) -> Completion[object]:
-        return self._spawn(self._unmap(mapping, TREES.index(tree)), "unmap")
+    def start_unmap(self, mapping: Mapping, tree: str) -> Completion[int]:
+        return Completion(self._unmap(mapping, TREES.index(tree)), self._environment.user, "unmap")
 
-    async def _unmap(self, mapping: Mapping, tree: int) -> None:
+    async def _unmap(self, mapping: Mapping, tree: int) -> int:
+        left = 0
         for page in range(mapping.address, mapping.address + mapping.size, PAGE):
             answer = await self._client.ask(partial(_agree, page, tree))
             if not isinstance(answer, Done) or answer.failed:
                 raise LocalMisuse(f"core {self._environment.core} cannot begin an agreement: it is not the boot core")
+            found = answer.value - 1  # 0 says that the platform has no model
+            left = -1 if found < 0 or left < 0 else left + found
+        return left
 
 
 def _agree(page: int, tree: int, request: int) -> Agree:
-    return Agree(request, page, tree, "vspace")
+    return Agree(request, page, tree, "shootdown")

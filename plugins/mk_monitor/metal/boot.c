@@ -1,8 +1,8 @@
 // metal: program monitor
 /* What the boot core's monitor does besides.  See monitor.h.
  *
- * Stages: start the others; wait until each is a member or failed; run the boot list, then the program
- * of the command line; say OFF to all; when all said BYE, power off.  A core that does not say HELLO in
+ * Stages: start the others; wait until each is a member or failed; run the boot list; say that the
+ * kernel is up; run the program of the command line; say OFF to all; when all said BYE, power off.  A core that does not say HELLO in
  * time is reported as failed and the rest goes on.
  */
 #include "monitor.h"
@@ -18,7 +18,7 @@ static uint32_t self;
 static uint64_t deadline; /* of the step of the start under way, 0: all started or failed */
 static uint32_t sipis;
 static uint32_t boot_at; /* how many of the boot list have been started */
-static bool running, named_done, closing;
+static bool running, booted, named_done, closing;
 static uint32_t current, klass, left; /* program, next class of pairs, ends still awaited */
 static uint64_t failures, messages;
 
@@ -135,6 +135,15 @@ static void begin(uint32_t program) {
         start(self, 0, MK_NOWHERE);
 }
 
+static void log_booted(void) {
+    uint32_t members = 0;
+    for (uint32_t core = 0; core < mk_core_count; core++)
+        members += states[core] == MEMBER;
+    struct mk_text text = event("booted", self);
+    mk_put_field(&text, "members", members);
+    log(text);
+}
+
 static void finish(void) {
     struct mk_text text = event("done", self);
     mk_put_word(&text, "name", mk_program_names[current]);
@@ -168,6 +177,9 @@ bool boot_turn(void) {
             finish();
     } else if (boot_at < mk_boot_count) {
         begin(mk_boot[boot_at++]);
+    } else if (!booted) {
+        booted = true;
+        log_booted();
     } else if (!named_done && MK_ME->run != MK_NOWHERE) {
         named_done = true;
         begin(MK_ME->run);

@@ -9,9 +9,9 @@ May not know: any protocol, what a value means.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from multikernel.errors import MultikernelError, PeerError
 from multikernel.system.messages import Agree, Agreement, Done, encode
@@ -34,8 +34,23 @@ if TYPE_CHECKING:
     from multikernel.system.monitor.links import Links
     from multikernel.system.monitor.processes import Processes
 
-Replica = Callable[[str, int], Awaitable[None]]
-"""Applies an agreed value on this core: (process name, value)."""
+
+class Replica(Protocol):
+    """A replicated object on this core."""
+
+    async def apply(self, process: str, value: int) -> None:
+        """Carry out `value`, agreed for `process`, on this core."""
+
+    async def completed(self, process: str, value: int) -> int:
+        """On the core that asked: every core has.  The result of the agreement, a small number."""
+
+
+class Asked(NamedTuple):
+    """An agreement begun here: for whom, and on what."""
+
+    dispatcher: int
+    request: int
+    value: int
 
 
 class Agreements:
@@ -57,7 +72,7 @@ class Agreements:
             for name in replicas
         }
         self._objects = sorted(replicas)
-        self._asked: dict[int, tuple[int, int]] = {}
+        self._asked: dict[int, Asked] = {}
         self._processes_of: dict[int, str] = {}
         self._operations = 0
         events.on(Agree, self._agree)
@@ -70,7 +85,7 @@ class Agreements:
             return
         self._operations += 1
         operation = self._operations << 8 | self._objects.index(message.object)
-        self._asked[operation] = (sender.dispatcher, message.request)
+        self._asked[operation] = Asked(sender.dispatcher, message.request, message.value)
         self._processes_of[operation] = self._processes.name(sender.dispatcher)
         state = self._states[message.object]
         effects = self._protocols[message.object].begin(state, operation, message.value, message.tree)
@@ -100,9 +115,10 @@ class Agreements:
                         await self._links.send(target, payload)
                 case Apply(operation, value):
                     with suppress(MultikernelError):  # nothing of it on this core
-                        await self._replicas[name](self._processes_of[operation], value)
+                        await self._replicas[name].apply(self._processes_of[operation], value)
                     await self._step(name, Applied(operation))
                 case Complete(operation):
                     self._broadcast.finished()
-                    dispatcher, request = self._asked.pop(operation)
-                    await self._processes.reply(dispatcher, encode(Done(request, operation, 0)))
+                    asked = self._asked.pop(operation)
+                    result = await self._replicas[name].completed(self._processes_of.pop(operation), asked.value)
+                    await self._processes.reply(asked.dispatcher, encode(Done(asked.request, result, 0)))
