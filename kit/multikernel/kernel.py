@@ -12,15 +12,19 @@ May not know: any platform or plugin but through the registry.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+import re
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from multikernel.blueprint import Blueprint
-from multikernel.errors import LocalMisuse, ProgramFailed
+from multikernel.errors import LocalMisuse, ProgramFailed, UsageError
 from multikernel.events import CoreFailed, CoreUp, Event, MonitorJoined, ProgramDone, ProgramRaised
+from multikernel.facets import metal_sources
 from multikernel.interfaces import BootOptions, Outcome, Session
 from multikernel.registry import Registry
 from multikernel.results import CoreState, Result
+from multikernel.spec import ProgramSpec
 from multikernel.system.environment import Code
 
 
@@ -43,7 +47,24 @@ def resolve(blueprint: Blueprint, registry: Registry) -> Code:
         transports={name: spec.factory() for name, spec in transports.items()},
         protocols={name: spec.factory() for name, spec in protocols.items()},
         programs={spec.name: spec.factory for spec in registry.programs},
+        metal=metal_sources(blueprint, registry),
     )
+
+
+def check_parameters(program: ProgramSpec, given: Mapping[str, int | str]) -> None:
+    """Raises UsageError naming the near ones for a parameter `program` does not take, or one that must be an
+    integer and is not."""
+    if program.parameters is None:
+        return
+    known = dict(program.parameters)
+    for name, value in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known)
+            hint = f" (did you mean {', '.join(near)}?)" if near else ""
+            text = f"program {program.name} takes no parameter {name!r}{hint}; it takes: {', '.join(known) or 'none'}"
+            raise UsageError(text, code="unknown-name")
+        if known[name] is int and re.fullmatch(r"-?[0-9]+", str(value)) is None:
+            raise UsageError(f"program {program.name}: {name} must be an integer, not {value!r}")
 
 
 class Multikernel:
@@ -72,11 +93,11 @@ class Multikernel:
         return self
 
     def run(self, program: str, **parameters: int | str) -> Result:
-        """Run `program` on the boot core to its end.  Raises UsageError for a program that is not installed,
-        ProgramFailed when it, or a dispatcher it started, raised."""
+        """Run `program` on the boot core to its end.  Raises UsageError for a program that is not installed
+        or a parameter it does not take, ProgramFailed when it, or a dispatcher it started, raised."""
         if self._session is None:
             raise LocalMisuse("the kernel is not up: call boot() first")
-        self._registry.programs.get(program)
+        check_parameters(self._registry.programs.get(program), parameters)
         start = len(self.events)
         self._session.run(program, [(name, str(value)) for name, value in sorted(parameters.items())])
         for event in self.events[start:]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-
     from pydantic import BaseModel
     from typer import Typer
 
@@ -33,8 +32,8 @@ API_VERSION = 1
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """What every spec has.  `requires` is a condition over facts about the slot's variables, in the
-    rule language; empty means always met.  `metal` names the C facet's sources beside the plugin's
-    `__init__`; empty means no facet on bare metal."""
+    rule language; empty means always met.  `metal` names the C facet's sources in the plugin's
+    folder `metal`; empty means no facet on bare metal."""
 
     requires: str = ""
     provides: tuple[str, ...] = ()
@@ -103,11 +102,13 @@ class PlatformSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class ProgramSpec(Spec):
-    """A program or service.  `factory` is its coroutine function."""
+    """A program or service.  `factory` is its coroutine function; `parameters` the names it takes, each int
+    or str, or None when it takes any."""
 
     name: str
     summary: str
     factory: ProgramMain
+    parameters: tuple[tuple[str, type[int] | type[str]], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from mk_qemu.results import result_row
 from multikernel.blueprint import Blueprint
 from multikernel.errors import PlatformError
 from multikernel.events import (
+    Booted,
     CoreFailed,
     CoreUp,
     Event,
@@ -123,6 +124,8 @@ class Reader:
             case "joined":
                 self.joined.append(record.core)
                 return MonitorJoined(record.at_ns, record.core)
+            case "booted":
+                return Booted(record.at_ns, record.core, record.numbers["members"])
             case "process":
                 return ProcessStarted(record.at_ns, record.core, record.name, record.words["parent"])
             case "row":

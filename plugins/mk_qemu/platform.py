@@ -1,6 +1,6 @@
 """Platform Q: a blueprint becomes an x86-64 image and runs bare under QEMU.
 
-    QemuPlatform().boot(blueprint, options, sink) -> Session      doctor() -> findings
+    QemuPlatform().boot(blueprint, code, options, sink) -> Session      doctor() -> findings
     session.run(program, ())     session.stop() -> Outcome
 
 An image takes the program it is to run on its command line and powers off when that has ended.  So each
@@ -27,11 +27,11 @@ from pathlib import Path
 from mk_qemu.image import build_image, cached_image, programs
 from mk_qemu.log import Reader
 from mk_qemu.machine import command, find_qemu, qemu_version, run
-from mk_qemu.sources import bound_sources
 from multikernel.blueprint import Blueprint
 from multikernel.errors import FileError, PlatformError, UsageError
 from multikernel.events import Event, Message
 from multikernel.interfaces import BootOptions, Outcome
+from multikernel.system.environment import Code
 
 NS = 1_000_000_000
 
@@ -103,25 +103,23 @@ class QemuSession:
 
 
 class QemuPlatform:
-    """See the module.  `sources` gives the C sources for a blueprint."""
+    """See the module."""
 
-    def __init__(self, sources: Callable[[Blueprint], Sequence[Path]] = bound_sources) -> None:
-        self._sources = sources
-
-    def boot(self, blueprint: Blueprint, options: BootOptions, sink: Callable[[Event], None]) -> QemuSession:
-        """Build the image (or take it from the cache) and run it once without a program.  Raises
-        PlatformError when a tool is missing, a plugin has no C facet, or the image does not come up and
-        power off in order; BootTimeout."""
+    def boot(
+        self, blueprint: Blueprint, code: Code, options: BootOptions, sink: Callable[[Event], None]
+    ) -> QemuSession:
+        """Build the image of `code.metal` (or take it from the cache) and run it once without a program.
+        Raises PlatformError when a tool is missing, a plugin has no C facet, or the image does not come up
+        and power off in order; BootTimeout."""
         find_qemu()
-        sources = self._sources(blueprint)
-        known = programs(sources)
+        known = programs(code.metal)
         for name in blueprint.boot:
             if name not in known:
                 sink(Message(0, blueprint.boot_core, name, "has no C facet: not started on bare metal"))
         if options.keep:
-            image = build_image(blueprint, sources, Path(options.keep))
+            image = build_image(blueprint, code.metal, Path(options.keep))
         else:
-            image = cached_image(blueprint, sources)
+            image = cached_image(blueprint, code.metal)
         session = QemuSession(blueprint, image, known, options, sink)
         session.instance("")
         return session

@@ -11,4 +11,10 @@ multikernel_api = 1
 
 @hookimpl
 def cpu_drivers() -> Iterator[CpuDriverSpec]:
-    yield CpuDriverSpec("x86-64", "x86-64 with four-level page tables.", factory=X86Driver, isa="x86-64")
+    yield CpuDriverSpec(
+        "x86-64",
+        "x86-64 with four-level page tables.",
+        factory=X86Driver,
+        isa="x86-64",
+        metal=("apic.c", "boot.S", "calls.c", "console.c", "driver.c", "space.c", "trap.S"),
+    )

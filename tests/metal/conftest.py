@@ -13,6 +13,7 @@ from mk_qemu.platform import QemuPlatform
 from multikernel.blueprint import Blueprint
 from multikernel.events import Event
 from multikernel.interfaces import BootOptions
+from tests.metal.machines import code
 
 SECOND = 1_000_000_000
 
@@ -45,8 +46,8 @@ def boot(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Boot:
 
 def once(blueprint: Blueprint, sources: Sequence[Path], program: str, log: Path) -> tuple[list[Event], str]:
     events: list[Event] = []
-    platform = QemuPlatform(lambda _: sources)
-    session = platform.boot(blueprint, BootOptions(timeout_ns=60 * SECOND, trace=str(log)), events.append)
+    options = BootOptions(timeout_ns=60 * SECOND, trace=str(log))
+    session = QemuPlatform().boot(blueprint, code(sources), options, events.append)
     if program:
         session.run(program, ())
     session.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from multikernel.blueprint import (
     Memory,
     PairClass,
 )
+from multikernel.system.environment import Code, Environment
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 PROGRAMS = Path(__file__).parent / "programs"
@@ -28,6 +30,15 @@ def sources(*programs: str) -> list[Path]:
     folders = ("mk_x86_64", "mk_ump", "mk_monitor", "mk_programs")
     found = [path for folder in folders for path in sorted((PLUGINS / folder / "metal").iterdir())]
     return [*found, *(PROGRAMS / name for name in programs)]
+
+
+async def no_monitor(environment: Environment) -> None:
+    """The Python monitor of these tests, which never run one."""
+
+
+def code(sources: Sequence[Path]) -> Code:
+    """What a platform is given, with these C facets and nothing else."""
+    return Code(drivers={}, monitor=no_monitor, transports={}, protocols={}, programs={}, metal=tuple(sources))
 
 
 def channel(number: int, a: int, b: int, pair_class: str) -> ChannelEntry:

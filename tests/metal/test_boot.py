@@ -15,6 +15,7 @@ from mk_qemu.log import Reader
 from mk_qemu.platform import QemuPlatform
 from multikernel.errors import PlatformError, UsageError
 from multikernel.events import (
+    Booted,
     CoreFailed,
     CoreUp,
     Event,
@@ -26,7 +27,7 @@ from multikernel.events import (
 )
 from multikernel.interfaces import BootOptions
 from tests.metal.conftest import SECOND, Boot, once
-from tests.metal.machines import PLUGINS, PROGRAMS, four_cores, sources, with_broken_core
+from tests.metal.machines import PLUGINS, PROGRAMS, code, four_cores, sources, with_broken_core
 
 
 def joined(events: list[Event]) -> list[int]:
@@ -43,6 +44,7 @@ def test_four_cores_come_up_and_join_the_boot_cores_monitor_first(boot: Boot) ->
     assert sorted(event.core for event in up) == joined(events) == [0, 1, 2, 3]
     assert {(event.isa, event.driver) for event in up} == {("x86-64", "x86-64")}
     assert next(event for event in events if isinstance(event, MonitorJoined)).core == 0
+    assert [(event.core, event.members) for event in events if isinstance(event, Booted)] == [(0, 4)]
     assert [event.name for event in events if isinstance(event, ProcessStarted)] == ["monitor"] * 4
     assert '"event":"off","core":0,"status":0' in log.splitlines()[-1]
 
@@ -77,6 +79,7 @@ def test_a_core_that_does_not_start_is_reported_and_the_rest_boots(boot: Boot) -
     assert [event.core for event in failures] == [2]
     assert "start-up IPIs" in failures[0].reason
     assert joined(events) == [0, 1, 3]
+    assert [event.members for event in events if isinstance(event, Booted)] == [3]
     (skipped,) = [event for event in events if isinstance(event, Message)]
     assert skipped.text == "class hops:1 skipped: core 2 is not up"
     (done,) = [event for event in events if isinstance(event, ProgramDone)]
@@ -155,8 +158,8 @@ def test_a_panic_names_core_vector_and_address(boot: Boot) -> None:
 
 
 def test_a_program_the_image_does_not_hold_is_refused(tools: None) -> None:
-    session = QemuPlatform(lambda _: sources()).boot(
-        four_cores(), BootOptions(timeout_ns=60 * SECOND), lambda event: None
+    session = QemuPlatform().boot(
+        four_cores(), code(sources()), BootOptions(timeout_ns=60 * SECOND), lambda event: None
     )
     with pytest.raises(UsageError, match=r"'pong' has no C facet \(did you mean ping\?\)"):
         session.run("pong", ())
@@ -166,15 +169,15 @@ def test_a_program_the_image_does_not_hold_is_refused(tools: None) -> None:
 
 def test_keep_leaves_the_image_what_made_it_and_the_logs(tools: None, tmp_path: Path) -> None:
     options = BootOptions(timeout_ns=60 * SECOND, keep=str(tmp_path))
-    session = QemuPlatform(lambda _: sources()).boot(four_cores(), options, lambda event: None)
+    session = QemuPlatform().boot(four_cores(), code(sources()), options, lambda event: None)
     session.run("ping", ())
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"kernel.elf", "tables.c", "driver.ld", "monitor.elf", "ping.elf", "0-boot.log", "1-ping.log"}
 
 
 def test_the_outcome_counts_what_was_sent(tools: None) -> None:
-    session = QemuPlatform(lambda _: sources()).boot(
-        four_cores(), BootOptions(timeout_ns=60 * SECOND), lambda event: None
+    session = QemuPlatform().boot(
+        four_cores(), code(sources()), BootOptions(timeout_ns=60 * SECOND), lambda event: None
     )
     outcome = session.stop()
     # Three others: hello, welcome, joined, off, bye each.
