@@ -97,6 +97,9 @@ CASES: list[tuple[str, list[tuple[int, CapRequest]], int, CapRequest, str]] = [
     ("overlap", [(RAM, Retype(FREE, T.RAM, 0x4000, 0x10_0000)), (FREE, Retype(cptr(0, 41), T.FRAME, 0x1000, 0x2000)),
                  (FREE, Delete())], RAM, Retype(FREE, T.RAM, 0x4000, 0x10_0000),
      "bytes 0x40102000-0x40103000 are in use by a Frame; revoke or delete it first"),
+    ("overlap", [(RAM, Retype(FREE, T.RAM, 0x4000, 0x10_0000)), (FREE, Retype(cptr(0, 41), T.FRAME, 0x1000))],
+     RAM, Retype(cptr(0, 42), T.FRAME, 0x1000, 0x10_2000),
+     "bytes 0x40100000-0x40104000 are in use by a RAM; revoke or delete it first"),
     ("same-object", [], RAM, Retype(FREE, T.RAM, 0x80_0000),
      "all of this RAM retyped to RAM is the object itself; copy it"),
     # Mapping

@@ -131,7 +131,7 @@ class Mdb:
             child.parent = resource.parent
             if child.base > at:
                 free.append((at, child.base - at))
-            at = max(at, child.end)
+            at = child.end
         if at < resource.end and not self._twin(resource):
             free.append((at, resource.end - at))
         del self._keys[bisect_left(self._keys, resource.key)]
