@@ -41,6 +41,7 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
         if only and pair.name != only:
             continue
         await dispatcher.spawn_on(pair.dst, SERVICE)
+        await listener.accept()  # the echo has exported its service
         await dispatcher.spawn_on(pair.src, "ping-probe", pair.dst)
         channel = await listener.accept()
         await channel.send(rounds.to_bytes(4, "little") + messages.to_bytes(4, "little"))
@@ -95,8 +96,9 @@ async def throughput(dispatcher: Dispatcher, channel: Channel, messages: int) ->
 
 
 async def echo(dispatcher: Dispatcher) -> tuple[Row, ...]:
-    """Serve one probe."""
+    """Serve one probe; tell the boot core when that is possible, by connecting to it."""
     listener = await dispatcher.export(SERVICE)
+    await dispatcher.connect(dispatcher.environment.routes.boot_core, RESULTS)
     channel = await listener.accept()
     while (payload := await channel.recv()) != END:
         if payload == ECHO:

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from multikernel.errors import MultikernelError
 from multikernel.interfaces import LINE
 from multikernel.system.environment import KERNEL
 from multikernel.system.layout import PAGE
 from multikernel.system.messages import Bind, Bound, Connect, Connected, Done, Export, encode
 from multikernel.system.monitor.events import Pending, Sender
 from multikernel.system.operations import Invoke
-from multikernel.system.requests import ConnectLocal, GiveFrame, GiveNotify
+from multikernel.system.requests import ConnectLocal, GiveFrame, GiveNotify, WakeDispatcher
 
 if TYPE_CHECKING:
     from multikernel.system.monitor.events import Events
@@ -56,8 +57,22 @@ class Binding:
         events.on(Bound, self._bound)
 
     async def _export(self, sender: Sender, message: Export) -> None:
-        taken = self._exports.setdefault(message.service, sender.dispatcher) != sender.dispatcher
+        taken = await self._exporter(message.service) not in (0, sender.dispatcher)
+        if not taken:
+            self._exports[message.service] = sender.dispatcher
         await self._processes.reply(sender.dispatcher, encode(Done(message.request, 0, int(taken))))
+
+    async def _exporter(self, service: str) -> int:
+        """The dispatcher that offers `service`, 0 when none does; what one that has exited offered is
+        forgotten.  Waking it is how the driver is asked whether there is still somebody to wake."""
+        number = self._exports.get(service, 0)
+        if number:
+            try:
+                await Invoke(KERNEL, WakeDispatcher(number))
+            except MultikernelError:
+                del self._exports[service]
+                return 0
+        return number
 
     async def _connect(self, sender: Sender, message: Connect) -> None:
         environment = self._events.environment
@@ -75,7 +90,7 @@ class Binding:
 
     async def _bind(self, sender: Sender, message: Bind) -> None:
         environment = self._events.environment
-        exporter = self._exports.get(message.service, 0)
+        exporter = await self._exporter(message.service)
         if not exporter:
             await self._links.send(sender.core, encode(Bound(message.request, 0, 0)))
             return
@@ -105,7 +120,7 @@ class Binding:
         await self._processes.reply(dispatcher, encode(told))
 
     async def _local(self, dispatcher: int, message: Connect) -> None:
-        exporter = self._exports.get(message.service, 0)
+        exporter = await self._exporter(message.service)
         if not exporter:
             await self._refuse(dispatcher, message.request)
             return
