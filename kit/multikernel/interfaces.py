@@ -17,7 +17,8 @@ May not know: any implementation.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from multikernel.blueprint import Blueprint
 from multikernel.events import Event
@@ -163,3 +164,12 @@ class Platform(Protocol):
 
     def doctor(self) -> Sequence[str]:
         """One line a finding: native or fallback, and why."""
+
+
+@runtime_checkable
+class ImageBuilder(Protocol):
+    """A platform that boots a file it can also build for keeping.  Optional."""
+
+    def image(self, blueprint: Blueprint, code: Code, folder: Path) -> Path:
+        """Build the image of `blueprint` in `folder` and give its path.  Raises PlatformError when a tool
+        or a plugin's C facet is missing, FileError."""

@@ -124,6 +124,10 @@ class QemuPlatform:
         session.instance("")
         return session
 
+    def image(self, blueprint: Blueprint, code: Code, folder: Path) -> Path:
+        """Build `folder`/kernel.elf.  Raises PlatformError."""
+        return build_image(blueprint, code.metal, folder)
+
     def doctor(self) -> Sequence[str]:
         """What this platform needs, found or not."""
         try:

@@ -57,7 +57,8 @@ def boot(
         ),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PROGRAM.KEY=VALUE", help="A parameter of a program.")
+        list[str] | None,
+        typer.Option("--set", envvar="MKIT_BOOT_SET", metavar="PROGRAM.KEY=VALUE", help="A parameter of a program."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is drawn.")] = 0,
     trace: Annotated[str, typer.Option(metavar="FILE", help="Write every delivery here.")] = "",

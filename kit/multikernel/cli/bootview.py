@@ -134,7 +134,8 @@ def process_tree(blueprint: Blueprint, events: Sequence[Event]) -> list[str]:
     parents: dict[str, str] = {}
     for event in events:
         if isinstance(event, MonitorJoined):
-            cores.setdefault("monitor", []).append(event.core)
+            if event.core not in cores.setdefault("monitor", []):
+                cores["monitor"].append(event.core)
         elif isinstance(event, ProcessStarted):
             cores.setdefault(event.name, []).append(event.core)
             if event.parent != event.name:

@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from inspect import CORO_CREATED, getcoroutinestate
 from typing import TYPE_CHECKING, Protocol
 
 from multikernel.system.operations import (
@@ -206,6 +207,13 @@ class UserDispatcher:
         """Registers from the disabled area: continue there, disabled."""
         self.disabled = True
         self._current = context
+
+    def close(self) -> None:
+        """The core is off: threads that never ran are let go of without a word."""
+        for thread in self._runnable:
+            code = thread.context.code
+            if code is not None and getcoroutinestate(code) == CORO_CREATED:
+                code.close()
 
     # What user code calls
 
