@@ -146,5 +146,8 @@ def _compare(literal: Compare, env: Env) -> bool:
     left, right = _value(literal.left, env), _value(literal.right, env)
     if literal.operator in ("==", "!="):
         return (left == right) == (literal.operator == "==")
-    order = (left > right) - (left < right) if type(left) is type(right) else 0  # type: ignore[operator]
+    if isinstance(left, int) and isinstance(right, int):
+        order = (left > right) - (left < right)
+    else:
+        order = (str(left) > str(right)) - (str(left) < str(right))
     return {"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[literal.operator]
