@@ -31,7 +31,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
 def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "show", "zcu102")
     assert code == 0
-    assert "  rpu0  0x100000     2047M  ddr+0x100000  uncached\n" in out
+    assert "  rpu0  0x100000     2047M  ddr+0x0        uncached\n" in out
     code, out, _ = run(capsys, "show", "paper-8x4-amd", "--json")
     shown = json.loads(out)
     assert shown["schema_version"] == 1
@@ -73,7 +73,7 @@ def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_diff(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "hot.yaml").write_text("extends: zcu102\nkinds: {a53: {mhz: 1500}}\ngroups: []\n")
+    (tmp_path / "hot.yaml").write_text("extends: zcu102\nkinds: {a53: {mhz: 1500}}\nlatency: null\ngroups: []\n")
     code, out, _ = run(capsys, "diff", "zcu102", "zcu102")
     assert (code, out) == (0, "the boards say the same\n")
     code, out, _ = run(capsys, "diff", "--json", "zcu102", str(tmp_path / "hot.yaml"))

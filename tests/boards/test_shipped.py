@@ -36,6 +36,12 @@ def test_figures_have_sources(path: Path) -> None:
         assert "#" in line, f"the clock of {name} says where it comes from"
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_class_has_a_latency(path: Path) -> None:
+    topology = load_board(str(path), sources=()).topology()
+    assert [c.name for c in topology.classes() if topology.latency(c.name) is None] == []
+
+
 def test_every_board_is_listed_in_the_readme() -> None:
     readme = (packaged_folder() / "README.md").read_text()
     assert [path.stem for path in FILES] == ["paper-8x4-amd", "x86-qemu", "zcu102"]

@@ -113,7 +113,7 @@ def test_nothing_is_invented() -> None:
     assert topology.hops(0, 1) is None
     assert topology.distance(0, 1) is None
     assert topology.pair_class(0, 2) == "remote"
-    assert topology.latency("remote") is None
+    assert topology.latency("shared:L3") is None
     assert topology.islands[0].protocol == ""
     assert topology.cores[0].package == topology.cores[0].cluster == -1
 
@@ -135,8 +135,9 @@ def test_views_of_memory_differ() -> None:
     topology = load_board("zcu102", sources=()).topology()
     assert topology.address("rpu0", "tcm0a", 0x10) == 0x10
     assert topology.address("apu", "tcm0a", 0x10) == 0xFFE00010
-    assert topology.address("rpu0", "ddr", 0x1000) is None, "hidden under the tightly coupled memory"
-    assert topology.address("rpu0", "ddr", 0x100000) == topology.address("apu", "ddr", 0x100000) == 0x100000
+    assert topology.address("apu", "ddr-first", 0x1000) == 0x1000
+    assert topology.address("rpu0", "ddr-first", 0x1000) is None, "where its tightly coupled memory lies"
+    assert topology.address("rpu0", "ddr", 0) == topology.address("apu", "ddr", 0) == 0x100000
     assert topology.address("rpu0", "ddr-high", 0) is None
     assert topology.decode("rpu0", 0x10) == ("tcm0a", 0x10)
     assert topology.decode("rpu1", 0x10) == ("tcm1a", 0x10)
