@@ -115,6 +115,25 @@ def cache_folder() -> Path:
     return path
 
 
+def work_folder(cache: Path) -> tempfile.TemporaryDirectory[str]:
+    """A folder to build in, gone at the end of its `with`.  Those of processes that were killed go now."""
+    for left in sorted(cache.glob("build-*")):
+        owner = left.name.split("-")[1]
+        if owner.isdecimal() and not _alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    return tempfile.TemporaryDirectory(prefix=f"build-{os.getpid()}-", dir=cache)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class Toolchain:
     """zig's clang and lld.  Raises PlatformError when the wheel is missing."""
 
@@ -143,7 +162,7 @@ class Toolchain:
         target = self._cache / f"{digest}.o"
         if not target.exists():
             folders = sorted({path.parent for path in (source, *headers)})
-            with tempfile.TemporaryDirectory(prefix="object-", dir=self._cache) as work:
+            with work_folder(self._cache) as work:
                 made = Path(work) / "made.o"
                 includes = [f"-I{folder}" for folder in folders]
                 self.run(["cc", *FLAGS, *includes, "-c", str(source), "-o", str(made)], source.parent)
@@ -210,6 +229,6 @@ def cached_image(blueprint: Blueprint, sources: Sequence[Path]) -> Path:
     key = _digest(tools.version, *FLAGS, blueprint.hash, *map(_named, inputs))
     target = cache / f"image-{key}.elf"
     if not target.exists():
-        with tempfile.TemporaryDirectory(prefix="image-", dir=cache) as work:
+        with work_folder(cache) as work:
             shutil.move(build_image(blueprint, sources, Path(work)), target)
     return target

@@ -12,6 +12,7 @@ import pytest
 
 from mk_qemu.image import build_image
 from mk_qemu.log import Reader
+from mk_qemu.machine import command, run
 from mk_qemu.platform import QemuPlatform
 from multikernel.errors import PlatformError, UsageError
 from multikernel.events import (
@@ -221,3 +222,14 @@ def test_shared_data_in_a_driver_is_refused(tools: None, tmp_path: Path) -> None
     bad.write_text("// metal: driver\nint shared_by_all_cores = 1;\n")
     with pytest.raises(PlatformError, match="a driver has no data but its core's"):
         build_image(four_cores(), [*sources(), bad], tmp_path)
+
+
+def test_less_memory_than_the_table_says_is_a_panic(tools: None, tmp_path: Path) -> None:
+    image = build_image(four_cores(), sources(), tmp_path)
+    less = replace(
+        four_cores(), memory=tuple(replace(m, base=m.base // 2, size=m.size // 2) for m in four_cores().memory)
+    )
+    reader = Reader(four_cores(), lambda event: None)
+    status = run(command(less, image, ""), 60, reader.take)
+    with pytest.raises(PlatformError, match="core 0 panicked: the machine has less memory than the memory table"):
+        reader.finish(status)

@@ -154,6 +154,22 @@ static void clear(uint64_t address, uint32_t slots) {
         word[i] = 0;
 }
 
+/* Is there memory where the table has some?  Tried at the last word of each region the first tables reach. */
+static bool memory_is_there(void) {
+    for (uint32_t i = 0; i < mk_memory_count; i++) {
+        uint64_t last = mk_memory[i].base + mk_memory[i].size - sizeof(uint64_t);
+        if (last >= MK_CORE_BASE)
+            continue;
+        volatile uint64_t *word = (volatile uint64_t *)last;
+        uint64_t kept = *word;
+        *word = ~kept;
+        if (*word != ~kept)
+            return false;
+        *word = kept;
+    }
+    return true;
+}
+
 /* Before any other core runs: fresh lines in every channel (the firmware may have used that memory), and
  * the others' first instructions where the table says. */
 static void prepare_others(void) {
@@ -171,6 +187,7 @@ _Noreturn void core_start(uint32_t index, const struct start_info *info) {
     struct core *self = (struct core *)row->memory;
     *self = (struct core){.index = index, .row = row, .origin = time_now()};
     set_tables(self);
+    bool memory = row->start != MK_START_BOOT || memory_is_there();
     if (!spawn(self, MK_MONITOR, MK_MONITOR, MK_NOWHERE, 0))
         for (;;) /* no tables yet, so no panic: the boot core's monitor reports a core that does not join */
             __asm__ volatile("cli; hlt");
@@ -182,6 +199,8 @@ _Noreturn void core_start(uint32_t index, const struct start_info *info) {
     struct pointer gdt = {sizeof core.gdt - 1, (uint64_t)core.gdt}, idt = {sizeof core.idt - 1, (uint64_t)core.idt};
     load_gdt(&gdt);
     __asm__ volatile("lidt %0" ::"m"(idt));
+    if (!memory)
+        panic("the machine has less memory than the memory table", 0);
     apic_begin();
     core.current = &core.dcbs[MK_MONITOR];
     dispatch(core.current);
