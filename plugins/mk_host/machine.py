@@ -14,7 +14,7 @@ May not know: the driver, monitors, how processes come and go.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,11 +23,12 @@ from mk_host.arena import IPI, POWER_OFF, Arena
 from mk_host.lines import HostLines, HostPoller
 from mk_host.shared import RawBell, RawPoller, RingModule
 from multikernel.system.dispatcher import PageFault, UserDispatcher
-from multikernel.system.machine import Faulted, Handler, Hardware, Interrupted, Machine, TimerFired
+from multikernel.system.machine import Faulted, Hardware, Interrupted, Machine, TimerFired
 from multikernel.system.mmu import PageFault as Untranslated
 from multikernel.system.mmu import TranslationUnit
 from multikernel.system.operations import (
     Access,
+    Audit,
     Clock,
     CompareAndSwap,
     Compute,
@@ -91,16 +92,12 @@ class HostMachine(Machine):
         self._bell = arena.bell(core.id)
         self._others: dict[int, RawBell] = {}
         self._root = 0
-        self.handlers: dict[type, Handler] = {
-            Compute: self._compute,
-            Spend: self._spend,
-            Clock: self._clock,
-            Cycles: self._cycles,
-            Draw: self._draw,
-            Access: self._access,
-            CompareAndSwap: self._compare_and_swap,
-            PollWait: self._poll_wait,
-        }
+        table: dict[type[Operation[object]], Callable[..., Awaitable[Done]]] = {
+            Compute: self._compute, Spend: self._spend, Clock: self._clock, Cycles: self._cycles, Draw: self._draw,
+            Access: self._access, CompareAndSwap: self._compare_and_swap, PollWait: self._poll_wait,
+            Audit: self._audit,
+        }  # fmt: skip
+        self.handlers = table
 
     # The contract
 
@@ -168,63 +165,58 @@ class HostMachine(Machine):
 
     # Hardware operations
 
-    async def _compute(self, operation: Operation[object], user: UserDispatcher, end_ns: int | None) -> Done:
-        compute = operation
-        assert isinstance(compute, Compute)
-        end = self.now_ns() + compute.cycles * 1000 // self.kind.mhz
+    async def _compute(self, operation: Compute, user: UserDispatcher, end_ns: int | None) -> Done:
+        end = self.now_ns() + operation.cycles * 1000 // self.kind.mhz
         while (left := end - self.now_ns()) > 0:
             event = self._spin(None, left, end_ns)
             if event is not None and not isinstance(event, int):
-                compute.cycles = max(0, end - self.now_ns()) * self.kind.mhz // 1000
+                operation.cycles = max(0, end - self.now_ns()) * self.kind.mhz // 1000
                 user.again(operation)
                 return event
         user.answer(None)
         return None
 
-    async def _spend(self, operation: Operation[object], user: UserDispatcher, end_ns: int | None) -> Done:
+    async def _spend(self, operation: Spend, user: UserDispatcher, end_ns: int | None) -> Done:
         user.answer(None)
         return None
 
-    async def _clock(self, operation: Operation[object], user: UserDispatcher, end_ns: int | None) -> Done:
+    async def _clock(self, operation: Clock, user: UserDispatcher, end_ns: int | None) -> Done:
         user.answer(self.now_ns())
         return None
 
-    async def _cycles(self, operation: Operation[object], user: UserDispatcher, end_ns: int | None) -> Done:
+    async def _cycles(self, operation: Cycles, user: UserDispatcher, end_ns: int | None) -> Done:
         user.answer(self.now_ns() * self.kind.mhz // 1000)
         return None
 
-    async def _draw(self, operation: Operation[object], user: UserDispatcher, end_ns: int | None) -> Done:
-        assert isinstance(operation, Draw)
+    async def _draw(self, operation: Draw, user: UserDispatcher, end_ns: int | None) -> Done:
         user.answer(self._random.randrange(operation.bound))
         return None
 
-    async def _access(self, operation: Operation[object], user: UserDispatcher, end_ns: int | None) -> Done:
-        access = operation
-        assert isinstance(access, Access)
-        found = self._translate(operation, access.address, access.value is not None, user)
+    async def _audit(self, operation: Audit, user: UserDispatcher, end_ns: int | None) -> Done:
+        user.answer(-1)  # a core sees no other's translations
+        return None
+
+    async def _access(self, operation: Access, user: UserDispatcher, end_ns: int | None) -> Done:
+        found = self._translate(operation, operation.address, operation.value is not None, user)
         if isinstance(found, Faulted):
             return found
-        if access.value is None:
+        if operation.value is None:
             user.answer(self._arena.memory.load_word(found))
         else:
-            self._arena.memory.store_word(found, access.value)
-            user.answer(access.value)
+            self._arena.memory.store_word(found, operation.value)
+            user.answer(operation.value)
         return None
 
-    async def _compare_and_swap(self, operation: Operation[object], user: UserDispatcher, end_ns: int | None) -> Done:
-        swap = operation
-        assert isinstance(swap, CompareAndSwap)
-        found = self._translate(operation, swap.address, True, user)
+    async def _compare_and_swap(self, operation: CompareAndSwap, user: UserDispatcher, end_ns: int | None) -> Done:
+        found = self._translate(operation, operation.address, True, user)
         if isinstance(found, Faulted):
             return found
-        user.answer(self._arena.memory.compare_and_swap(found, swap.old, swap.new))
+        user.answer(self._arena.memory.compare_and_swap(found, operation.old, operation.new))
         return None
 
-    async def _poll_wait(self, operation: Operation[object], user: UserDispatcher, end_ns: int | None) -> Done:
-        wait = operation
-        assert isinstance(wait, PollWait)
+    async def _poll_wait(self, operation: PollWait, user: UserDispatcher, end_ns: int | None) -> Done:
         assert isinstance(user.poller, HostPoller)
-        poller, end = user.poller.raw, wait.until_ns
+        poller, end = user.poller.raw, operation.until_ns
         while True:
             left = _LONG_NS if end is None else end - self.now_ns()
             event = self._spin(poller, left, end_ns)
@@ -239,8 +231,8 @@ class HostMachine(Machine):
                 return None
 
     def _spin(self, poller: RawPoller | None, left_ns: int, until_ns: int | None) -> int | Hardware | None:
-        """Look at least once and for a while, at most `left_ns`: a key of the poller, the interrupt or
-        the end of the slice that came first, or None."""
+        """Look at least once, and on for at most `left_ns`: a key of the poller, an interrupt or the end
+        of the slice, whichever comes first, or None."""
         slice_ns = left_ns if until_ns is None else until_ns - self.now_ns()
         window = max(0, min(left_ns, slice_ns, _LONG_NS))
         if poller is not None and self._crowded and window:
