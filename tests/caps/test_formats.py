@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multikernel.system.caps.cspace import CSpace, cptr, root_cptr
@@ -121,6 +121,7 @@ class Kernel:
 
 
 @pytest.mark.parametrize("isa", WALKERS)
+@settings(deadline=None)
 @given(
     page=st.integers(0, (1 << 35) - 1), rights=st.sampled_from((READ, READ | WRITE, READ | EXECUTE, 7)),
     within=st.integers(0, 4095),
@@ -197,6 +198,7 @@ def test_a_walker_honours_restrictions_written_by_hand(isa: str) -> None:
     assert unit.translate(root, 0, False) == PageFault(0, "privileged", False, 4)
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 15), st.integers(12, 24), st.sampled_from((READ, READ | WRITE, READ | EXECUTE)), st.booleans()
 )  # fmt: skip

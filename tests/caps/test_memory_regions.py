@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -85,8 +85,10 @@ class Allocation(RuleBasedStateMachine):
 
 
 TestAllocation = Allocation.TestCase
+TestAllocation.settings = settings(deadline=None)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=30), st.randoms(use_true_random=False))
 def test_everything_given_back_is_one_again(sizes: list[int], order) -> None:
     allocator = RamAllocator([RamRegion(0, 1 << 20, 256 * PAGE, 1)])
