@@ -121,6 +121,7 @@ class HostSession:
                     self._next(left)
             finally:
                 self._cores.stop()
+            del self._arena  # unmaps it
             self._outcome = Outcome("", stopped_ns, self._sides // 2, self._messages)
         return self._outcome
 
