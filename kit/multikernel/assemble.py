@@ -53,6 +53,7 @@ class Knowledge:
 
     board: Board
     registry: Registry
+    platform: str
     skb: Skb
     backend: str
     slots: Slots
@@ -73,7 +74,7 @@ def assemble(board: Board | str, registry: Registry | None = None, platform: str
     pairs = Pairs(board, known.skb)
     classes = tuple(pairs.decide(count, chosen[f"transport:{count.name}"]) for count in topology.classes())
     channels = static_channels(known, pairs, classes)
-    return Blueprint(
+    blueprint = Blueprint(
         schema=SCHEMA,
         board=board.name,
         board_hash=board.hash,
@@ -89,6 +90,8 @@ def assemble(board: Board | str, registry: Registry | None = None, platform: str
         boot_core=topology.boot_core,
         boot=board.boot,
     )
+    known.skb.close()
+    return blueprint
 
 
 def know(board: Board | str, registry: Registry | None = None, platform: str = "any") -> Knowledge:
@@ -104,7 +107,7 @@ def know(board: Board | str, registry: Registry | None = None, platform: str = "
     load_policies(skb, VOCABULARY)
     assert_plugins(skb, registry, platform)
     load_policies(skb, POLICIES)
-    return Knowledge(board, registry, skb, backend, Slots(board, registry, skb))
+    return Knowledge(board, registry, platform, skb, backend, Slots(board, registry, skb))
 
 
 def _backend(board: Board, registry: Registry) -> str:
@@ -239,6 +242,7 @@ def static_channels(known: Knowledge, pairs: Pairs, classes: tuple[PairClass, ..
     channels: list[ChannelEntry] = []
     for number, (a, b) in enumerate(wanted):
         entry = by_name[topology.pair_class(a, b)]
+        pairs.check(a, b, entry)
         region = pairs.place(a, b).region
         placed = layout.place(region, a, b, lines[entry.transport] * LINE)
         channels.append(ChannelEntry(number, a, b, entry.name, entry.transport, region, *placed, slots=entry.slots))

@@ -59,6 +59,7 @@ def test_why_names_rule_facts_and_rejected(capsys: pytest.CaptureFixture[str]) -
     assert f"coherent(0, 31) by {policies}/pairs.dl:4: coherent(A, B) <= island(A, I) & island(B, I)" in lines
     assert any(line.startswith("island(31, 0) asserted boards/paper-8x4-amd.yaml:") for line in lines)
     assert any(line.startswith('facet("transport", "ump", "any") asserted mk_ump/__init__.py:') for line in lines)
+    assert any(line.startswith("without island(31, 0): ncring asserted boards/paper-8x4-amd.yaml:") for line in lines)
     rejected = lines[lines.index("rejected") :]
     assert "lmp needs same_core(0, 31), which is not of the form same_core(A, A)" in rejected
     assert "ncring needs shares_uncached(0, 31), where ~coherent(0, 31) does not hold" in rejected
@@ -78,6 +79,7 @@ def test_why_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     islands = [fact for fact in said["rejected"][1]["facts"] if fact["fact"].startswith("island")]
     assert [fact["fact"] for fact in islands] == ["island(0, 0)", "island(4, 1)"]
     assert all(fact["source"].startswith("boards/zcu102.yaml:") for fact in islands)
+    assert said["changes"] == [{"added": True, "fact": "island(4, 0)", "source": None, "chosen": "ump"}]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 
 from multikernel.assemble import Knowledge
+from multikernel.binding.changes import Change, changes
 from multikernel.binding.slots import Candidate, Rejected
 from multikernel.errors import BindingError
 from multikernel.knowledge.explain import Derivation
@@ -27,7 +28,8 @@ TREES = {"multicast": "multicast_order", "numa": "numa_order"}
 @dataclass(frozen=True, slots=True)
 class Reason:
     """`chosen` fills `slot`; `subject` says what was decided in one line; `named_at` is where the board
-    names it, or empty; `proofs` lead from the policy's rule down to facts."""
+    names it, or empty; `proofs` lead from the policy's rule down to facts; `changes` of the board would
+    change the choice."""
 
     slot: str
     chosen: str
@@ -36,6 +38,7 @@ class Reason:
     candidates: tuple[Candidate, ...]
     rejected: tuple[Rejected, ...]
     proofs: tuple[Derivation, ...]
+    changes: tuple[Change, ...] = ()
 
 
 def reason(known: Knowledge, slot: str) -> Reason:
@@ -53,14 +56,17 @@ def reason(known: Knowledge, slot: str) -> Reason:
 
 def _slot(known: Knowledge, asked: str, slot: str, pair: tuple[int, int] | None) -> Reason:
     decision = known.slots.decide(slot, pair)
+    rejected = known.slots.rejected(slot, pair)
+    proofs = _proofs(known, *decision.goal)
     return Reason(
         asked,
         decision.chosen,
         _subject(known, slot),
         decision.named_at,
         decision.candidates,
-        known.slots.rejected(slot, pair),
-        _proofs(known, *decision.goal),
+        rejected,
+        proofs,
+        () if decision.named_at else changes(known, slot, pair, proofs, rejected),
     )
 
 

@@ -63,6 +63,11 @@ def _show(found: Reason) -> None:
             output.emit(f"  {reject.name} needs {reject.unmet}")
             for fact in reject.facts()[:FACTS_SHOWN]:
                 output.emit(f"    {fact}  {output.style(str(fact.source), 'dim')}")
+    if found.changes:
+        output.emit(output.style("one fact would change it", "bold"))
+        for change in found.changes:
+            output.emit(f"  {'with' if change.added else 'without'} {change.fact}: {change.chosen}"
+                        f"  {output.style(change.source, 'dim')}".rstrip())  # fmt: skip
 
 
 def _lines(proof: Derivation, depth: int, told: set[str]) -> Iterator[tuple[int, str, str]]:
@@ -94,6 +99,10 @@ def _document(found: Reason) -> dict[str, object]:
         "candidates": [{"name": entry.name, "rank": entry.rank} for entry in found.candidates],
         "rules": [_rule(rule) for rule in rules],
         "facts": [_fact(fact) for fact in facts],
+        "changes": [
+            {"added": change.added, "fact": change.fact, "source": change.source or None, "chosen": change.chosen}
+            for change in found.changes
+        ],
         "rejected": [
             {
                 "name": reject.name,

@@ -75,8 +75,8 @@ class Derivation:
 class Failure:
     """Why one rule does not give the atom: `failed` is the first condition that cannot be met after
     `held` (facts) were.  `instead` are facts about the same thing that say otherwise; `inner` why the
-    rules of `failed` do not give it either; `because` the proof of what it denies.  `rule` is None when
-    no rule is about such an atom."""
+    rules of `failed` do not give it either; `because` the proof of what it denies; `missing` the fact
+    that would meet it, if one would.  `rule` is None when no rule is about such an atom."""
 
     atom: str
     rule: Rule | None
@@ -85,6 +85,7 @@ class Failure:
     instead: tuple[Fact, ...] = ()
     inner: tuple[Failure, ...] = ()
     because: Derivation | None = None
+    missing: Key | None = None
 
     def leaf(self) -> Failure:
         """The innermost failure, along the first rule of each."""
@@ -130,7 +131,8 @@ def why_not(skb: Skb, name: str, values: Row, depth: int = 3) -> tuple[Failure, 
     if not failures and len(others) == 1:
         return (Failure(atom, others[0], f"which is not of the form {others[0].head}"),)
     if not failures:
-        return (Failure(atom, None, atom, instead=_about(skb, name, values)),)
+        missing = (name, values) if _is_for_facts(skb, name) else None
+        return (Failure(atom, None, atom, instead=_about(skb, name, values), missing=missing),)
     return tuple(failures)
 
 
@@ -210,15 +212,23 @@ def _failure(skb: Skb, rule: Rule, values: Row, depth: int) -> Failure:
     instead: tuple[Fact, ...] = ()
     inner: tuple[Failure, ...] = ()
     because: Derivation | None = None
+    missing: Key | None = None
     if isinstance(literal, Not):
         because = explain(skb, literal.atom.predicate, _ground(literal.atom, bindings))
     if isinstance(literal, Atom):
         terms = [_value(term, bindings) for term in literal.terms]
         instead = _about(skb, literal.predicate, terms)
         ground = [term for term in terms if term is not None]
-        if depth > 1 and len(ground) == len(terms) and literal.predicate in {r.name for r in skb.program.rules}:
+        if len(ground) == len(terms) and _is_for_facts(skb, literal.predicate):
+            missing = literal.predicate, tuple(ground)
+        elif depth > 1 and len(ground) == len(terms):
             inner = why_not(skb, literal.predicate, tuple(ground), depth - 1)
-    return Failure(atom, rule, _show(literal, bindings), held, instead, inner, because)
+    return Failure(atom, rule, _show(literal, bindings), held, instead, inner, because, missing)
+
+
+def _is_for_facts(skb: Skb, name: str) -> bool:
+    declared = skb.schema.get(name)
+    return declared is not None and not declared.derived
 
 
 def _about(skb: Skb, name: str, terms: Sequence[Value | None]) -> tuple[Fact, ...]:
