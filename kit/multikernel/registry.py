@@ -132,8 +132,8 @@ class Catalogue(Generic[S]):
             text += f"; problems with plugins: {len(self._problems)}, see mkit plugins doctor"
         raise UsageError(text, code="unknown-name")
 
-    def faults(self, given: Sequence[object]) -> Iterator[str]:
-        """What is wrong with what a hook gave."""
+    def faults(self, given: Sequence[object], folder: Path | None) -> Iterator[str]:
+        """What is wrong with what a hook of the plugin in `folder` gave."""
         seen: list[str] = []
         for spec in given:
             if not isinstance(spec, self._type):
@@ -155,6 +155,9 @@ class Catalogue(Generic[S]):
                 yield f"{what}: summary must be one line of text"
             if not callable(getattr(spec, "factory", callable)):
                 yield f"{what}: factory must be callable"
+            for file in spec.metal:
+                if folder and not (folder / "metal" / file).is_file():
+                    yield f"{what}: metal names {file}, which is not in {folder.name}/metal"
 
     def add(self, spec: object, plugin: Plugin) -> None:
         """Take a spec that has no faults."""
@@ -169,7 +172,7 @@ class Shelf(Protocol):
 
     def __iter__(self) -> Iterator[Named]: ...
     def origin(self, name: str) -> Plugin: ...
-    def faults(self, given: Sequence[object]) -> Iterator[str]: ...
+    def faults(self, given: Sequence[object], folder: Path | None) -> Iterator[str]: ...
     def add(self, spec: object, plugin: Plugin) -> None: ...
 
 
@@ -247,7 +250,7 @@ class Registry:
             self._manager.register(module, f"{plugin.distribution}:{plugin.name}")
         except (pluggy.PluginValidationError, ValueError) as error:
             return self._problem(plugin, f"does not register: {_tell(error)}")
-        specs, faults = self._hooks(module)
+        specs, faults = self._hooks(module, plugin.path)
         if not specs and not faults:
             faults = ["registers nothing; mark its hooks with multikernel.hookspecs.hookimpl"]
         for fault in faults:
@@ -260,7 +263,7 @@ class Registry:
             shelf.add(spec, plugin)
         return None
 
-    def _hooks(self, module: object) -> tuple[list[tuple[Shelf, object]], list[str]]:
+    def _hooks(self, module: object, folder: Path | None) -> tuple[list[tuple[Shelf, object]], list[str]]:
         """What the hooks of a registered plugin give, each with its shelf, and all that is wrong with it."""
         specs: list[tuple[Shelf, object]] = []
         faults: list[str] = []
@@ -274,7 +277,7 @@ class Registry:
             for implementation in caller.get_hookimpls():
                 if implementation.plugin is module:
                     given, fault = _collect(implementation.function)
-                    found = [*shelf.faults(given), *([fault] if fault else [])]
+                    found = [*shelf.faults(given, folder), *([fault] if fault else [])]
                     faults += [f"hook {caller.name}: {text}" for text in found]
                     specs += [(shelf, spec) for spec in given]
         return specs, faults

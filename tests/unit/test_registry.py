@@ -203,6 +203,17 @@ def test_plugins_in_memory_register_without_entry_points() -> None:
     assert registry.transports.origin("aa-good").source_hash == ""
 
 
+def test_c_sources_that_are_not_there_are_told(tmp_path: Path) -> None:
+    source = HEAD + "@hookimpl\ndef transports(): yield TransportSpec('x', 'y', factory=object, metal=('x.c', 'y.c'))"
+    folder = tmp_path / "mk_x"
+    (folder / "metal").mkdir(parents=True)
+    (folder / "metal" / "x.c").touch()
+    with pytest.raises(PluginError, match=r"TransportSpec\('x'\): metal names y\.c, which is not in mk_x/metal$"):
+        Registry.of(module_of(source, str(folder / "__init__.py")))
+    (folder / "metal" / "y.c").touch()
+    assert Registry.of(module_of(source, str(folder / "__init__.py"))).transports.get("x").metal == ("x.c", "y.c")
+
+
 def test_a_bad_plugin_in_memory_raises() -> None:
     with pytest.raises(PluginError, match="in-memory 0: plugin 'plugin' speaks plugin API 9; this kit speaks 1"):
         Registry.of(module_of(GOOD + "multikernel_api = 9"))

@@ -44,6 +44,7 @@ CODES = {
     "knowledge": "Rule text, a fact or a query that the knowledge base refuses; each mistake has its own code.",
     "budget": "A query took more steps than it was given; no answer is known.  Ask less, or raise the budget.",
     "engine": "Code on a simulated core raised outside any program; the cause is chained, -vvv shows it.",
+    "no-image": "The platform boots no image, or several do and none was named; `mkit plugins list` shows them.",
     "not-writable": "A file cannot be written; the message names it and the system's reason.",
 }
 
