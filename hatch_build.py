@@ -38,10 +38,8 @@ class PluginEntryPoints(MetadataHookInterface):
         found = sorted(path.parent.name for path in Path(self.root).glob("plugins/mk_*/__init__.py"))
         metadata["entry-points"] = {
             "multikernel": {name: name for name in found},
-            "pytest11": {"multikernel": "multikernel.testing.plugin"},
+            "pytest11": {"multikernel": "multikernel.testing.pytest_plugin"},
         }
-        if not (Path(self.root) / "kit/multikernel/testing/plugin.py").exists():
-            del metadata["entry-points"]["pytest11"]
 
 
 class CompileExtensions(BuildHookInterface[Any]):
