@@ -36,8 +36,9 @@ from typing import NoReturn, TypeAlias, TypeVar
 from mk_sim.stream import Stream
 from multikernel.errors import LocalMisuse, MultikernelError
 
-_SHIFT = 14
-"""log2 of a window's width in ps: 16 ns, under the least latency between cores of any board."""
+_SHIFT = 16
+"""log2 of a window's width in ps: 66 ns, about the least latency between cores of any board.  Order does not depend
+on it, speed does: measured best among 14 to 18 (tests/benchmarks/engine.py)."""
 _BATCH = 1024
 """Deliveries hashed at a time."""
 _HEADER = Struct("<QIII")
@@ -106,15 +107,13 @@ class Engine:
         if time < self.now:
             raise LocalMisuse(f"event queued at {time} ps, which is before now, {self.now} ps")
         window = time >> _SHIFT
-        if window == self._window:
-            insort_right(self._current, (time, call, argument), key=_time)
-            return
-        events = self._windows.get(window)
-        if events is None:
+        if window in self._windows:
+            self._windows[window].append((time, call, argument))
+        elif window != self._window:
             self._windows[window] = [(time, call, argument)]
             heappush(self._order, window)
         else:
-            events.append((time, call, argument))
+            insort_right(self._current, (time, call, argument), key=_time)
 
     def run(self, until: int | None = None) -> None:
         """Handle events until none is left, `stop` was called, or global time is `until`: then every
@@ -134,7 +133,8 @@ class Engine:
                 events = windows.pop(window, None)
                 if events is None:  # pushed twice by `until`
                     continue
-                events.sort(key=_time)
+                if len(events) > 1:
+                    events.sort(key=_time)
                 self._window, self._current = window, events
                 remaining = iter(events)  # a list's iterator sees what is inserted behind it
                 for time, call, argument in remaining:
@@ -222,7 +222,7 @@ class Actor:
         self.engine.at(self.engine.now, self.resume, None)
 
     def spend(self, ps: int) -> None:
-        """Run ahead: the clock advances, nothing else happens."""
+        """Run ahead: the clock advances, nothing else happens (`clock += ps` is as good)."""
         self.clock += ps
 
     def resume(self, value: object) -> None:
@@ -313,39 +313,43 @@ class Port:
     """Where messages for an actor arrive, each after a latency its sender states: no memory, no window.
     For programs of the bare engine; a simulated core's channels are lines of its memory."""
 
-    __slots__ = ("_arrived", "_logs", "_receive", "_waiting", "actor")
+    __slots__ = ("_arrived", "_engine", "_logs", "_receive", "_waiting", "actor")
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
+        self._engine = actor.engine
         self._arrived: deque[tuple[int, bytes]] = deque()
         self._waiting = False
         self._logs = actor.engine.keeps_digest
         self._receive: Callable[..., None] = self._logged if self._logs else self._plain
 
     def send(self, port: Port, message: bytes, latency: int) -> None:
-        """Send `message` to `port`, to arrive `latency` ps after the sender's clock.  Never waits."""
-        actor = self.actor
-        engine = actor.engine
-        time = actor.clock + latency
-        event: _Event = (time, port._receive, (actor.number, message) if self._logs else message)
-        events = engine._windows.get(time >> _SHIFT)  # `Engine.at`, written out: this is the hot path
-        if events is None:
-            engine.at(*event)
+        """Send `message` to `port`, to arrive `latency` ps, at least 0, after the sender's clock.  Never waits."""
+        engine = self._engine
+        time = self.actor.clock + latency
+        event: _Event = (time, port._receive, (self.actor.number, message) if self._logs else message)
+        window = time >> _SHIFT  # `Engine.at`, written out: this is the hot path
+        windows = engine._windows
+        if window in windows:
+            windows[window].append(event)
+        elif window != engine._window:
+            windows[window] = [event]
+            heappush(engine._order, window)
         else:
-            events.append(event)
+            insort_right(engine._current, event, key=_time)
 
     def _logged(self, arrival: tuple[int, bytes]) -> None:
         source, message = arrival
-        self.actor.engine.delivered(source, self.actor.number, message)
+        self._engine.delivered(source, self.actor.number, message)
         self._plain(message)
 
     def _plain(self, message: bytes) -> None:
-        actor = self.actor
-        now = actor.engine.now
+        now = self._engine.now
         if not self._waiting:
             self._arrived.append((now, message))
             return
         self._waiting = False
+        actor = self.actor
         if actor.clock < now:
             actor.clock = now
         try:
