@@ -147,10 +147,11 @@ def _checked(blueprint: Blueprint, channel: ChannelEntry) -> list[tuple[int, int
         inside = any(
             r.base <= address and address + channel_bytes(channel.slots) <= r.base + r.size for r in blueprint.memory
         )
-        if not inside or high > TOP or address % LINE or (low < FIRMWARE[1] and high > FIRMWARE[0]):
+        usable = low >= PAGE and high <= TOP and not (low < FIRMWARE[1] and high > FIRMWARE[0])
+        if not inside or not usable or address % LINE:
             raise PlatformError(
                 f"channel {channel.id} ({channel.a}->{channel.b}) at {address:#x} does not lie on lines of memory "
-                f"below {TOP:#x} and outside {FIRMWARE[0]:#x}-{FIRMWARE[1]:#x}; give its region another base"
+                f"from {PAGE:#x} to {TOP:#x}, outside {FIRMWARE[0]:#x}-{FIRMWARE[1]:#x}; give its region another base"
             )
         ranges.append((low, high))
     return ranges

@@ -26,7 +26,8 @@ from multikernel.events import (
     ProgramDone,
     ProgramRaised,
 )
-from multikernel.interfaces import BootOptions
+from multikernel.interfaces import LINE, BootOptions
+from multikernel.system.ring import direction
 from tests.metal.conftest import SECOND, Boot, once
 from tests.metal.machines import PLUGINS, PROGRAMS, code, four_cores, sources, with_broken_core
 
@@ -233,3 +234,17 @@ def test_less_memory_than_the_table_says_is_a_panic(tools: None, tmp_path: Path)
     status = run(command(less, image, ""), 60, reader.take)
     with pytest.raises(PlatformError, match="core 0 panicked: the machine has less memory than the memory table"):
         reader.finish(status)
+
+
+def test_a_wake_up_before_the_block_is_not_lost_and_a_deadline_ends_one(boot: Boot) -> None:
+    events, _ = boot(four_cores(), sources("wakeful.c"), "wakeful")
+    assert [event.name for event in events if isinstance(event, ProgramDone)] == ["wakeful"]
+
+
+def test_lines_are_fresh_whatever_the_firmware_left_there(boot: Boot) -> None:
+    """The firmware's data area at 0x9fc00 begins with its size in KiB, 1: as a header, message 1 of no bytes."""
+    base = four_cores()
+    into = 0x9FC00 - direction(base.channels[0].slots) * LINE
+    channels = (replace(base.channels[0], address_a=into, address_b=into), *base.channels[1:])
+    events, _ = boot(replace(base, channels=channels), sources(), "")
+    assert joined(events) == [0, 1, 2, 3]

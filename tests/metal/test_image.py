@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from mk_qemu.image import cache_folder, programs, read_sources, work_folder
 from multikernel.errors import PlatformError
-
 from tests.metal.machines import sources
 
 

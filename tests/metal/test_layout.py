@@ -139,7 +139,7 @@ BAD = [
     (replace(BASE, channels=BASE.channels[:2]), "the blueprint has no channel between core 3 and the boot core"),
     (
         replace(BASE, channels=(replace(BASE.channels[0], address_b=0xF_0000), *BASE.channels[1:])),
-        r"channel 0 \(0->1\) at 0xf0000 does not lie on lines of memory below 0x6f000000 and outside 0xa0000-0x100000",
+        r"channel 0 \(0->1\) at 0xf0000 does not lie on lines of memory from 0x1000 to 0x6f000000, outside 0xa0000",
     ),
     (
         replace(BASE, channels=(replace(BASE.channels[0], address_a=0x800_0000), *BASE.channels[1:])),
