@@ -1,6 +1,6 @@
 """The four message patterns of a shootdown over bare cache lines: no kernel, no software costs.
 
-    python tests/sim/shootdown.py [--outstanding 1 8]
+    python tests/sim/shootdown.py [--outstanding 1 8] [--hop-ns 15] [--bandwidth-mbs 4000]
 
     broadcast   one line that every slave spins on; each acknowledges in a line of its own
     unicast     a line for each slave
@@ -15,7 +15,6 @@ acknowledgements it waits for.  Prints cycles from the first store to the last a
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Coroutine
 from itertools import count
 
 from machines import NODE_LINES, amd_8x4
@@ -41,7 +40,6 @@ class Run:
         self.engine = Engine(1, digest=False)
         self.memory = Coherence(self.engine, parameters)
         self.nodes = [core.node for core in parameters.cores]
-        self.mhz_ps: list[int] = []
         self._next = count(1)
         self._receiver_homed = protocol == "numa"
         children = self._tree(parameters, protocol, cores)
@@ -122,9 +120,6 @@ def curves(parameters: Parameters, mhz: int, sizes: list[int]) -> dict[str, list
     return {
         protocol: [Run(parameters, protocol, cores).ps * mhz // 1_000_000 for cores in sizes] for protocol in PROTOCOLS
     }
-
-
-Program = Callable[[], Coroutine[object, object, None]]
 
 
 def main() -> None:

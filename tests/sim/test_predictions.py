@@ -1,0 +1,43 @@
+"""What the model predicts: throughput of table 2, and the order of the shootdown's message patterns.
+
+Nothing here is fitted; see docs/model.md for where each figure comes from and where the model falls short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from machines import amd_8x4
+from shootdown import curves
+from table2 import PUBLISHED, predict
+
+from mk_sim.parameters import derive
+from multikernel.blueprint import Blueprint
+
+
+@pytest.mark.parametrize("machine", PUBLISHED, ids=lambda machine: str(machine.__name__))
+@pytest.mark.parametrize("outstanding", [1, 8])
+def test_throughput_follows_from_latencies(machine: Callable[[int], Blueprint], outstanding: int) -> None:
+    rows = predict(machine(outstanding), most=4)
+    for name, (cycles, rate) in PUBLISHED[machine].items():
+        assert rows[name][0] == pytest.approx(cycles, rel=0.15)
+        assert rows[name][1] == pytest.approx(rate, rel=0.35)
+
+
+@pytest.mark.parametrize("hop_ns", [0, 15, 19])
+@pytest.mark.parametrize("outstanding", [3, 8, 10])
+def test_the_patterns_come_out_in_the_order_of_the_literature(outstanding: int, hop_ns: int) -> None:
+    sizes = [4, 8, 32]
+    result = curves(derive(amd_8x4(outstanding, hop_ns=hop_ns)), 2000, sizes)
+    assert result["numa"][-1] < result["multicast"][-1] < result["unicast"][-1] < result["broadcast"][-1]
+    for few in (0, 1):
+        assert result["unicast"][few] == min(cycles[few] for cycles in result.values())
+    for protocol in ("broadcast", "unicast"):
+        assert result[protocol] == sorted(result[protocol])
+
+
+def test_a_core_with_one_miss_at_a_time_would_turn_unicast_and_broadcast_round() -> None:
+    """Why the number of misses in flight needs a source: the order hangs on it."""
+    result = curves(derive(amd_8x4(1)), 2000, [32])
+    assert result["broadcast"][0] < result["unicast"][0]
