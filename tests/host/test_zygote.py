@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -230,3 +231,20 @@ def test_an_instance_does_not_hold_another_ones_ends() -> None:
         assert first.next(0) == Exited(0, "killed by SIGKILL")
         assert second.running == (0,)
     watched.close()
+
+
+def test_a_caller_with_threads_may_make_cores() -> None:
+    """A thread ends while the cores run, another goes on: neither takes them along."""
+    finish = threading.Event()
+    lasting = threading.Thread(target=finish.wait)
+    lasting.start()
+    made: list[Cores] = []
+    maker = threading.Thread(target=lambda: made.append(Cores(places(range(2)), say_pid)))
+    maker.start()
+    maker.join()
+    with made[0] as cores:
+        processes = pids(cores, 2)
+        assert cores.next(SECOND // 20) is None
+        assert all(map(alive, processes.values()))
+    finish.set()
+    lasting.join()
