@@ -49,6 +49,13 @@ def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[st
     assert "none/k.json: No such file or directory" in err
 
 
+def test_a_platform_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (("assemble", "x86-qemu"), ("why", "x86-qemu", "monitor")):
+        code, out, err = run(capsys, *command, "--platform", "qem")
+        assert (code, out) == (2, "")
+        assert "there is no platform 'qem' (did you mean qemu?)" in err
+
+
 def test_why_names_rule_facts_and_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "why", "paper-8x4-amd", "transport:0->31")
     assert code == 0

@@ -32,7 +32,8 @@ class Layout:
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
-        self._tops: dict[str, int] = {}
+        self._taken: dict[str, set[int]] = {}
+        self._tops: dict[tuple[str, int, int], int] = {}
         self._windows: dict[tuple[str, str, str], tuple[tuple[int, int], ...]] = {}
 
     def place(self, region: str, a: int, b: int, size: int) -> Placed:
@@ -40,14 +41,20 @@ class Layout:
         Raises BindingError when there is no more."""
         topology = self._topology
         spaces = topology.core(a).space, topology.core(b).space
-        need = -(-size // PAGE) * PAGE
-        top = self._tops.get(region, topology.region(region).size)
+        pages = -(-size // PAGE)
+        taken = self._taken.setdefault(region, set())
         for low, high in self._common(region, *spaces):
-            offset = (min(top, high) - need) // PAGE * PAGE
-            addresses = [topology.address(space, region, offset) for space in spaces] if offset >= low else []
-            if len(addresses) == 2 and addresses[0] is not None and addresses[1] is not None:
-                self._tops[region] = offset
-                return Placed(offset, addresses[0], addresses[1])
+            key = (region, low, high)
+            page = self._tops.get(key, high // PAGE) - pages
+            while page * PAGE >= low and not taken.isdisjoint(range(page, page + pages)):
+                page -= 1
+            if page * PAGE < low:
+                continue
+            ours, theirs = (topology.address(space, region, page * PAGE) for space in spaces)
+            if ours is not None and theirs is not None:
+                self._tops[key] = page
+                taken.update(range(page, page + pages))
+                return Placed(page * PAGE, ours, theirs)
         raise BindingError(
             f"region {region} has no room for a channel between cores {a} and {b}", slot=f"home:{a}->{b}"
         )

@@ -20,6 +20,9 @@ from multikernel.cli import output
 from multikernel.errors import FileError
 from multikernel.registry import Registry
 
+ANY = "any"
+"""The platform that none was named."""
+
 
 def complete_board(incomplete: str) -> list[str]:
     """Names of boards, for the shell."""
@@ -28,16 +31,21 @@ def complete_board(incomplete: str) -> list[str]:
     return [board.name for board in list_boards() if board.name.startswith(incomplete)]
 
 
+def platform_kind(registry: Registry, name: str) -> str:
+    """The kind of the platform called `name`; `any` stays.  Raises UsageError naming the near ones."""
+    return name if name == ANY else registry.platforms.get(name).kind
+
+
 def assemble(
     board: Annotated[str, typer.Argument(help="A path, a name, or - for stdin.", autocompletion=complete_board)],
     out: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Write the blueprint; - is stdout.")] = "",
-    platform: Annotated[str, typer.Option(help="Bind for sim, host or qemu; any: for whichever.")] = "any",
+    platform: Annotated[str, typer.Option(help="Bind for this platform; any: for whichever.")] = ANY,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Bind a board: make its blueprint."""
     registry = Registry.load()
     output.warn_problems(registry.problems)
-    blueprint = assemble_board(board, registry, platform)
+    blueprint = assemble_board(board, registry, platform_kind(registry, platform))
     if out == "-":
         sys.stdout.write(blueprint.to_json())
         return

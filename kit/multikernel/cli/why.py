@@ -15,7 +15,7 @@ from multikernel.assemble import know
 from multikernel.binding.reasons import Reason, reason
 from multikernel.binding.slots import FACTS_SHOWN
 from multikernel.cli import output
-from multikernel.cli.assemble import complete_board
+from multikernel.cli.assemble import ANY, complete_board, platform_kind
 from multikernel.knowledge.explain import Derivation
 from multikernel.knowledge.facts import Fact
 from multikernel.knowledge.ir import Rule
@@ -30,13 +30,13 @@ def why(
             help="transport:0->31, transport:CLASS, home:0->31, tree:numa, cpu-driver:KIND, monitor, consistency:X."
         ),
     ],
-    platform: Annotated[str, typer.Option(help="Bind for sim, host or qemu; any: for whichever.")] = "any",
+    platform: Annotated[str, typer.Option(help="Bind for this platform; any: for whichever.")] = ANY,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Why a slot of a board is bound as it is, or cannot be."""
     registry = Registry.load()
     output.warn_problems(registry.problems)
-    known = know(board, registry, platform)
+    known = know(board, registry, platform_kind(registry, platform))
     found = reason(known, slot)
     if json:
         output.emit_json({"board": known.board.name, **_document(found)})
