@@ -75,6 +75,13 @@ def test_what_text_means(name: str) -> None:
     assert list(skb.query(goal).rows) == rows
 
 
+def test_a_mistake_comes_with_its_line() -> None:
+    with pytest.raises(KnowledgeError) as refused:
+        family().add_rules("p(X) <= edge(X, _)\nq(X) <= egde(X, _)", "bad.dl", line=5)
+    (diagnostic,) = refused.value.diagnostics
+    assert (diagnostic.line, diagnostic.column, diagnostic.source) == (6, 9, "q(X) <= egde(X, _)")
+
+
 def test_a_rule_knows_where_it_stands() -> None:
     (rule,) = parse_rules("# a comment\n\np(X) <= (q(X) &\n         r(X))\n", "some.dl", line=10)
     assert (rule.where.line, rule.where.column) == (12, 1)

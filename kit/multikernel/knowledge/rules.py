@@ -281,9 +281,7 @@ class _Reader:
     # Mistakes
 
     def note(self, node: ast.AST, code: str, message: str, fix: str = "") -> None:
-        where = self._where(node)
-        self._at(where.line - self._line + 1, where.column + self._shift * (where.line == self._line), code,
-                 message, fix)  # fmt: skip
+        self._diagnostics.append(Diagnostic(*self._where(node), code, message, fix=fix))
 
     def _refuse(self, node: ast.AST, code: str, message: str, fix: str = "") -> NoReturn:
         self.note(node, code, message, fix)
@@ -294,18 +292,15 @@ class _Reader:
 
     def _where(self, node: ast.AST) -> Where:
         line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
-        column = len(self._source(line).encode()[:offset].decode(errors="replace")) + 1
+        before = self._lines[line - 1].encode()[:offset].decode(errors="replace")
+        return self._place(line, len(before) + 1)
+
+    def _place(self, line: int, column: int) -> Where:
+        """The place in the file of a place in the text."""
         return Where(self._file, line + self._line - 1, column - self._shift * (line == 1))
 
-    def _source(self, line: int) -> str:
-        return self._lines[line - 1] if 0 < line <= len(self._lines) else ""
-
-    def _at(self, line: int, column: int, code: str, message: str, fix: str = "") -> None:
-        source = self._source(line)
-        shift = self._shift if line == 1 else 0
-        self._diagnostics.append(
-            Diagnostic(self._file, line + self._line - 1, column - shift, code, message, fix=fix, source=source[shift:])
-        )
+    def _at(self, line: int, column: int, code: str, message: str) -> None:
+        self._diagnostics.append(Diagnostic(*self._place(line, column), code, message))
 
 
 def _items(node: ast.expr) -> list[ast.expr]:

@@ -15,8 +15,9 @@ May not know: any backend.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from multikernel.errors import Diagnostic, KnowledgeError
 from multikernel.knowledge.backend import SkbBackend
@@ -90,7 +91,8 @@ class Skb:
     def add_rules(self, text: str, file: str, line: int = 1) -> None:
         """Add rules and facts written as text.  Raises KnowledgeError with every mistake, and then
         nothing was added.  A head may not be a declared predicate: facts are not derived."""
-        self.add_parsed(parse_rules(text, file, line))
+        with _showing(text, line):
+            self.add_parsed(parse_rules(text, file, line))
 
     def add_parsed(self, parsed: Sequence[Rule]) -> None:
         """As `add_rules`, for rules already parsed."""
@@ -160,7 +162,8 @@ class Skb:
         with self._lock:
             known = self._answers.get(goal)
             if known is None:
-                known = self.solve(parse_condition(goal, "<goal>"), goal, budget)
+                with _showing(goal, 1):
+                    known = self.solve(parse_condition(goal, "<goal>"), goal, budget)
                 self._answers[goal] = known
             return known
 
@@ -190,6 +193,17 @@ class Skb:
     def close(self) -> None:
         """Give the backend back.  Nothing may be called after."""
         self._backend.close()
+
+
+@contextmanager
+def _showing(text: str, line: int) -> Iterator[None]:
+    """Diagnostics raised within get their line of `text`, whose first is `line`."""
+    try:
+        yield
+    except KnowledgeError as error:
+        lines = dict(enumerate(text.splitlines(), line))
+        told = [replace(each, source=lines.get(each.line, "")) for each in error.diagnostics]
+        raise KnowledgeError(error.message, told) from None
 
 
 def _ground(rule: Rule) -> Row:
