@@ -32,7 +32,7 @@ SUFFIX = ".abi3.so"
 
 
 class PluginEntryPoints(MetadataHookInterface):
-    """Registers every folder plugins/mk_* that is a package."""
+    """Registers every folder plugins/mk_* that is a package, and the kit's own plugin for pytest."""
 
     def update(self, metadata: dict[str, Any]) -> None:
         found = sorted(path.parent.name for path in Path(self.root).glob("plugins/mk_*/__init__.py"))
