@@ -19,9 +19,11 @@ from collections.abc import Sequence
 
 from multikernel.errors import PeerError
 from multikernel.system.protocol import (
+    ALL,
     EVERYBODY,
     Applied,
     Apply,
+    Branch,
     Complete,
     Effect,
     Event,
@@ -39,8 +41,19 @@ class OnePhase:
     acknowledgement goes (-1: the root itself), `awaited` to how many things are still to come: the own
     application and each child's acknowledgement."""
 
-    def begin(self, state: ReplicaState, operation: int, value: int, tree: int) -> Sequence[Effect]:
-        return self._spread(state, operation, value, tree, parent=-1)
+    def begin(
+        self, state: ReplicaState, operation: int, value: int, tree: int, branches: Sequence[Branch]
+    ) -> Sequence[Effect]:
+        if tree != BROADCAST:
+            return self._spread(state, operation, value, tree, -1, branches)
+        children = state.members[tree].children
+        wanted = {branch.child: None for branch in branches}
+        among = ALL if len(children) > 64 else sum(1 << place for place, c in enumerate(children) if c in wanted)
+        state.owed[operation] = -1
+        state.awaited[operation] = 1 + len(state.members[tree].among(among))
+        if state.awaited[operation] == 1:
+            return [Apply(operation, value)]
+        return [Send(EVERYBODY, operation, VALUE, value, tree, among), Apply(operation, value)]
 
     def step(self, state: ReplicaState, event: Event) -> Sequence[Effect]:
         if isinstance(event, Applied):
@@ -48,18 +61,26 @@ class OnePhase:
         if event.phase == VALUE:
             if event.operation in state.awaited:
                 raise PeerError(f"core {event.source} sent operation {event.operation} twice")
-            return self._spread(state, event.operation, event.value, event.tree, event.source)
+            member = state.members[event.tree]
+            if event.tree == BROADCAST:
+                concerned = event.among == ALL or event.among >> member.place & 1
+                return (
+                    self._spread(state, event.operation, event.value, event.tree, event.source, ()) if concerned else []
+                )
+            branches = [Branch(child, 0) for child in member.among(event.among)]
+            return self._spread(state, event.operation, event.value, event.tree, event.source, branches)
         if event.phase == ACK and event.operation in state.awaited:
             return self._arrived(state, event.operation)
         raise PeerError(f"core {event.source} sent phase {event.phase} of operation {event.operation}, not under way")
 
-    def _spread(self, state: ReplicaState, operation: int, value: int, tree: int, parent: int) -> Sequence[Effect]:
+    def _spread(
+        self, state: ReplicaState, operation: int, value: int, tree: int, parent: int, branches: Sequence[Branch]
+    ) -> Sequence[Effect]:
         """Steps 1 to 3."""
-        children = state.members[tree].children
         state.owed[operation] = parent
-        state.awaited[operation] = 1 + len(children)
-        targets = (EVERYBODY,) if tree == BROADCAST and children else children
-        return [*(Send(target, operation, VALUE, value, tree) for target in targets), Apply(operation, value)]
+        state.awaited[operation] = 1 + len(branches)
+        sends = [Send(child, operation, VALUE, value, tree, among) for child, among in branches]
+        return [*sends, Apply(operation, value)]
 
     def _arrived(self, state: ReplicaState, operation: int) -> Sequence[Effect]:
         """Steps 4 and 5."""
@@ -68,4 +89,4 @@ class OnePhase:
             return []
         del state.awaited[operation]
         parent = state.owed.pop(operation)
-        return [Complete(operation)] if parent < 0 else [Send(parent, operation, ACK, 0, 0)]
+        return [Complete(operation)] if parent < 0 else [Send(parent, operation, ACK, 0, 0, 0)]

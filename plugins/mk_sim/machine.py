@@ -146,11 +146,15 @@ class SimPoller:
         """The line of `key` has changed for this core at `time` ps."""
         self._ready.setdefault(key, time)
 
+    def lap(self, check: int) -> int:
+        """Picoseconds of one look at every place, at `check` ps a place."""
+        return max(1, self._places) * check
+
     def noticed(self, started: int, check: int) -> tuple[int, int] | None:
         """Of the watches that are true, the one the loop comes to first, and when it has checked it: the loop
         began at its first place at `started` ps and takes `check` ps a place.  None when none is true."""
         best: tuple[int, int] | None = None
-        lap = max(1, self._places) * check
+        lap = self.lap(check)
         for key, time in self._ready.items():
             first = started + key * check
             laps = max(0, -(-(time - first) // lap)) if time > first else 0
@@ -373,7 +377,7 @@ class SimMachine(Machine):
         await actor.sync()
         started = actor.clock
         # One lap is always made: a poll that may not wait still looks at every line.
-        lap_end = started + max(1, poller.armed()) * check
+        lap_end = started + poller.lap(check)
         until = None if op.until_ns is None else max(op.until_ns * 1000, lap_end)
         limit = until if until_ns is None else min(until_ns * 1000, until) if until is not None else until_ns * 1000
         while True:

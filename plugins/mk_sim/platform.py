@@ -18,7 +18,7 @@ from mk_sim.engine import Engine
 from mk_sim.machine import SimMachine
 from mk_sim.memory import SparseMemory
 from mk_sim.parameters import derive
-from multikernel.errors import BootTimeout, FileError, UsageError
+from multikernel.errors import BootTimeout, FileError, ProgramFailed, UsageError
 from multikernel.events import Booted, ProgramDone, ProgramRaised
 from multikernel.interfaces import Outcome
 from multikernel.system.bringup import Kernel, bring_up
@@ -66,6 +66,7 @@ class Simulation:
         self._inputs: deque[Call] = deque()
         self._ended: dict[str, None] = {}
         self._booted = False
+        self._panic: ProgramRaised | None = None
         self._sides = 0
         self._spaces = _Spaces(blueprint)
         self._trace: TextIO | None = None
@@ -104,6 +105,14 @@ class Simulation:
         limit = self._engine.now + self._options.timeout_ns * 1000
         self._done = done
         self._engine.run(limit)
+        if self._panic is not None:
+            raise ProgramFailed(
+                f"the monitor of core {self._panic.core} raised at {self._panic.at_ns} ns: {self._panic.error}",
+                program="monitor",
+                core=self._panic.core,
+                dispatcher=self._panic.dispatcher,
+                at_ns=self._panic.at_ns,
+            )
         if not done():
             raise BootTimeout(
                 f"{what} did not end within {self._options.timeout_ns} ns of virtual time; "
@@ -143,9 +152,11 @@ class Simulation:
             self._booted = True
         elif isinstance(event, (ProgramDone, ProgramRaised)):
             self._ended[event.name] = None
+            if event.name == "monitor" and isinstance(event, ProgramRaised):
+                self._panic = event
         else:
             return
-        if self._done():
+        if self._panic is not None or self._done():
             self._engine.stop()
 
     def next_input(self) -> Call | None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from multikernel.errors import LocalMisuse, MultikernelError
-from multikernel.events import CoreUp, ProgramRaised
+from multikernel.events import CoreFailed, CoreUp, ProgramRaised
 from multikernel.interfaces import PAYLOAD
 from multikernel.system.dispatcher import PageFault, Upcall, UserDispatcher
 from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, Machine, TimerFired, Trapped
@@ -259,6 +259,8 @@ class CpuDriver:
         dcb.exited = True
         dcb.running = dcb.runnable = False
         self._running = None
+        if dcb is self.monitor:
+            self.machine.emit(CoreFailed(self.machine.now_ns(), self.machine.core.id, "its monitor has ended"))
         if dcb.user.failure is not None:
             thread, error, trace = dcb.user.failure
             self.machine.emit(
@@ -271,6 +273,9 @@ class CpuDriver:
                     trace,
                 )
             )
+        if self.invocations is not None and self.monitor is not None:
+            self.invocations.bury(dcb)
+            self.make_runnable(self.monitor)
         return self._schedule()
 
     # Local messages and invocations

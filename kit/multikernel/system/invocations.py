@@ -20,13 +20,14 @@ from multikernel.errors import CapabilityError, LocalMisuse
 from multikernel.system.caps.cspace import CSpace, cptr, root_cptr
 from multikernel.system.caps.delete import delete
 from multikernel.system.caps.effects import InvalidateTlb, Ledger, Outcome
-from multikernel.system.caps.invoke import boot_cspace, drop, endow, hold, invoke
+from multikernel.system.caps.invoke import boot_cspace, drop, endow, hold, invoke, release
 from multikernel.system.caps.mdb import Capability, Mdb
 from multikernel.system.caps.requests import CapRequest
 from multikernel.system.caps.types import CNODE_SLOTS, TYPES, CapType
 from multikernel.system.dispatcher import LocalBuffer, UserDispatcher
 from multikernel.system.environment import CONSOLE, KERNEL, MONITOR, RAM, SELF
 from multikernel.system.layout import BELLS, PAGE, RESERVED
+from multikernel.system.messages import Gone, encode
 from multikernel.system.requests import (
     ConnectLocal,
     CreateDispatcher,
@@ -75,6 +76,7 @@ class Holding:
     root: Capability | None = None
     next_slot: int = FIRST_GIVEN
     buffers: list[LocalBuffer] = field(default_factory=list)
+    to_monitor: LocalBuffer | None = None
 
 
 class Invocations:
@@ -111,6 +113,14 @@ class Invocations:
         what = self._capability(dcb, address, CapType.END_POINT).resource
         target = self._by_base[what.base]
         return target, self._holdings[target.number].buffers[what.badge - 1]
+
+    def bury(self, dcb: Dcb) -> None:
+        """`dcb` has ended: give up its address space, tell the monitor in its name."""
+        holding = self._holdings[dcb.number]
+        if holding.root is not None and holding.root.alive:
+            self._settle(release(self._mdb, self._machine, holding.root))
+        if holding.to_monitor is not None:
+            holding.to_monitor.messages.append(encode(Gone(dcb.number)))
 
     def memory_request(self, dcb: Dcb, address: int, request: CapRequest) -> Outcome:
         """A request on a memory capability; page tables, TLB and costs are taken care of."""
@@ -196,7 +206,9 @@ class Invocations:
         dcb = self._driver.create(request.name, self._load(len(self._driver.dispatchers) + 1, request))
         self.adopt(dcb, monitor=False)
         # Buffer 0 of every dispatcher is the monitor's; the monitor's buffer for it has its number.
-        self._place_endpoint(dcb, MONITOR, monitor, self._buffer(monitor, CLIENT_SLOTS))
+        buffer = self._buffer(monitor, CLIENT_SLOTS)
+        self._holdings[dcb.number].to_monitor = self._holdings[monitor.number].buffers[buffer]
+        self._place_endpoint(dcb, MONITOR, monitor, buffer)
         self._place_endpoint(monitor, cptr(0, 255 - dcb.number), dcb, self._buffer(dcb, CLIENT_SLOTS))
         return dcb.number
 

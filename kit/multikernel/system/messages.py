@@ -156,12 +156,14 @@ class Spawned(NamedTuple):
 @message(9)
 class Agreement(NamedTuple):
     """A step of a consistency protocol: `operation` identifies the agreement (its low byte the object),
-    `phase` is the protocol's own, `value` what is agreed, for process `process`."""
+    `phase` is the protocol's own, `value` what is agreed, for process `process`; `among` are the children
+    of the receiver it concerns."""
 
     operation: Small
     phase: Small
     value: int
     tree: Small
+    among: int
     process: str
 
 
@@ -170,6 +172,22 @@ class Stop(NamedTuple):
     """From the boot core's monitor: halt the core."""
 
     reason: int
+
+
+@message(12)
+class Spans(NamedTuple):
+    """To the boot core's monitor: `process` now has a dispatcher on `core`."""
+
+    request: Small
+    core: Small
+    process: str
+
+
+@message(13)
+class Noted(NamedTuple):
+    """The answer: agreements of the process include that core from now on."""
+
+    request: Small
 
 
 # Between a dispatcher and its core's monitor
@@ -234,6 +252,13 @@ class Done(NamedTuple):
     request: int
     value: int
     failed: int
+
+
+@message(42)
+class Gone(NamedTuple):
+    """From the CPU driver to the monitor: dispatcher `number` has ended."""
+
+    number: Small
 
 
 @message(38)

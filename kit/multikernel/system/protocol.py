@@ -1,7 +1,8 @@
 """Consistency protocols as step functions over plain data.
 
-    protocol.begin(state, operation, value, tree)  -> effects       the core that asks
-    protocol.step(state, event)                    -> effects       every core, every event
+    protocol.begin(state, operation, value, tree, branches)  -> effects     the core that asks
+    protocol.step(state, event)                              -> effects     every core, every event
+    prune(members, among, tree) -> branches                  the part of a tree that leads to some cores
 
 No I/O, no clock, no randomness: that is what lets a protocol be replayed, explored exhaustively at small
 sizes, and compared with its C twin.  The monitor carries effects out in order; an `Apply` is finished
@@ -12,19 +13,30 @@ May not know: monitors, channels, what is agreed on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
+ALL = (1 << 64) - 1
+"""`among` that names every child, however many there are."""
+
+
+class Branch(NamedTuple):
+    """A child to send to, and which of its own children it passes on to: bit i for the i-th."""
+
+    child: int
+    among: int
+
 
 class Received(NamedTuple):
-    """A message of this protocol from `source`."""
+    """A message of this protocol from `source`; `among` are the children to pass it on to."""
 
     source: int
     operation: int
     phase: int
     value: int
     tree: int
+    among: int
 
 
 class Applied(NamedTuple):
@@ -45,6 +57,7 @@ class Send(NamedTuple):
     phase: int
     value: int
     tree: int
+    among: int
 
 
 class Apply(NamedTuple):
@@ -65,10 +78,16 @@ Effect: TypeAlias = Send | Apply | Complete
 
 
 class Member(NamedTuple):
-    """Who this core is in a tree: its parent (-1 at the root) and the children it forwards to, in order."""
+    """Who a core is in a tree: its parent (-1 at the root), its place among the parent's children, and the
+    children it forwards to, in order."""
 
     parent: int
+    place: int
     children: tuple[int, ...]
+
+    def among(self, among: int) -> tuple[int, ...]:
+        """The children that `among` names."""
+        return tuple(child for place, child in enumerate(self.children) if among == ALL or among >> place & 1)
 
 
 @dataclass(slots=True)
@@ -82,9 +101,27 @@ class ReplicaState:
     owed: dict[int, int] = field(default_factory=dict)
 
 
+def prune(member: Callable[[int], Member], root: int, cores: Container[int], absent: Container[int]) -> list[Branch]:
+    """The branches of `root` that lead to `cores`.  A child that is `absent` is stood in for by its own
+    children.  Trees deeper than two levels, or wider than 64, are not pruned below the first level."""
+    branches: list[Branch] = []
+    for child in member(root).children:
+        below = member(child).children
+        deep = any(member(core).children for core in below) or len(below) > 64
+        if child in absent:
+            branches.extend(Branch(core, ALL) for core in below if core not in absent and (deep or core in cores))
+            continue
+        wanted = ALL if deep else sum(1 << place for place, core in enumerate(below) if core in cores)
+        if wanted or child in cores:
+            branches.append(Branch(child, wanted))
+    return branches
+
+
 class ConsistencyProtocol(Protocol):
     """A plugin's protocol.  Unknown operations and phases raise PeerError."""
 
-    def begin(self, state: ReplicaState, operation: int, value: int, tree: int) -> Sequence[Effect]: ...
+    def begin(
+        self, state: ReplicaState, operation: int, value: int, tree: int, branches: Sequence[Branch]
+    ) -> Sequence[Effect]: ...
 
     def step(self, state: ReplicaState, event: Event) -> Sequence[Effect]: ...

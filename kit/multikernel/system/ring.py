@@ -74,6 +74,14 @@ def arrived(word: int, index: int, slots: int) -> int:
     raise PeerError(f"line {index % slots} of the ring holds header {word:#x}, expected message {sequence(index)}")
 
 
+def ahead(word: int, index: int) -> int:
+    """How many messages after message `index` the one with this header `word` was sent; 0 when it is that
+    one or an earlier one.  For readers the writer does not wait for."""
+    number = word & 0xFFFF_FFFF
+    difference = (number - sequence(index)) % _SEQUENCES if number else 0
+    return difference if difference < _SEQUENCES // 2 else 0
+
+
 def acknowledged(word: int, acked: int, sent: int) -> int:
     """The ack line's `word`, checked.  Raises PeerError unless `acked` <= word <= `sent`."""
     if not acked <= word <= sent:

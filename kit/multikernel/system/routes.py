@@ -50,7 +50,7 @@ class Routes:
 
     def member(self, tree: int, core: int) -> Member:
         """A core's place in tree number `tree`; a core outside it has no parent and no children."""
-        return self._members[tree].get(core, Member(-1, ()))
+        return self._members[tree].get(core, Member(-1, 0, ()))
 
     def home(self, tree: int) -> str:
         return TREES[tree]
@@ -59,9 +59,10 @@ class Routes:
 def _members(blueprint: Blueprint, name: str) -> dict[int, Member]:
     for tree in blueprint.trees:
         if tree.name == name:
-            parents = {child: node.core for node in tree.nodes for child in node.children}
+            parents = {child: (node.core, place) for node in tree.nodes for place, child in enumerate(node.children)}
             children = {node.core: node.children for node in tree.nodes}
             return {
-                core: Member(parents.get(core, -1), children.get(core, ())) for core in sorted({*parents, *children})
+                core: Member(*parents.get(core, (-1, 0)), children.get(core, ()))
+                for core in sorted({*parents, *children})
             }
     return {}

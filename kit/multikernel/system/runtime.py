@@ -135,6 +135,10 @@ class Dispatcher:
         """Let the other runnable threads of this dispatcher go first."""
         await Reschedule()
 
+    async def give_way(self) -> None:
+        """Give the rest of the time slice to the core's other dispatchers."""
+        await Yield()
+
     def spawn(self, code: Coroutine[Operation[object], object, T], name: str = "thread") -> Completion[T]:
         """Start a user-level thread; awaiting the completion joins it."""
         return Completion(code, self.environment.user, name)

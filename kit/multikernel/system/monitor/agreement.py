@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from multikernel.errors import MultikernelError, PeerError
@@ -26,6 +28,7 @@ from multikernel.system.protocol import (
     Received,
     ReplicaState,
     Send,
+    prune,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +48,11 @@ class Replica(Protocol):
         """On the core that asked: every core has.  The result of the agreement, a small number."""
 
 
+def _message(effect: Effect) -> tuple[int, int, int, int, int] | None:
+    """What a Send says; the same to several cores goes out at once."""
+    return effect[1:] if isinstance(effect, Send) else None
+
+
 class Asked(NamedTuple):
     """An agreement begun here: for whom, and on what."""
 
@@ -61,6 +69,7 @@ class Agreements:
     ) -> None:
         environment = events.environment
         self._core = events.core
+        self._routes = environment.routes
         self._boot_core = environment.routes.boot_core
         self._links = links
         self._processes = processes
@@ -87,8 +96,11 @@ class Agreements:
         operation = self._operations << 8 | self._objects.index(message.object)
         self._asked[operation] = Asked(sender.dispatcher, message.request, message.value)
         self._processes_of[operation] = self._processes.name(sender.dispatcher)
+        member = partial(self._routes.member, message.tree)
+        cores = self._processes.cores(self._processes_of[operation])
+        branches = prune(member, self._core, cores, self._links.failed)
         state = self._states[message.object]
-        effects = self._protocols[message.object].begin(state, operation, message.value, message.tree)
+        effects = self._protocols[message.object].begin(state, operation, message.value, message.tree, branches)
         await self._carry_out(message.object, effects)
 
     async def _received(self, sender: Sender, message: Agreement) -> None:
@@ -96,7 +108,7 @@ class Agreements:
         if index >= len(self._objects):
             raise PeerError(f"core {sender.core} sent an agreement on an unknown object")
         self._processes_of[message.operation] = message.process
-        event = Received(sender.core, message.operation, message.phase, message.value, message.tree)
+        event = Received(sender.core, message.operation, message.phase, message.value, message.tree, message.among)
         await self._step(self._objects[index], event)
 
     async def _step(self, name: str, event: Received | Applied) -> None:
@@ -104,21 +116,27 @@ class Agreements:
 
     async def _carry_out(self, name: str, effects: Sequence[Effect]) -> None:
         await Spend("protocol_step")
-        for effect in effects:
-            match effect:
-                case Send(target, operation, phase, value, tree):
-                    process = self._processes_of[operation]
-                    payload = encode(Agreement(operation, phase, value, tree, process))
-                    if target == EVERYBODY:
-                        await self._broadcast.send(payload)
-                    else:
-                        await self._links.send(target, payload)
-                case Apply(operation, value):
-                    with suppress(MultikernelError):  # nothing of it on this core
-                        await self._replicas[name].apply(self._processes_of[operation], value)
-                    await self._step(name, Applied(operation))
-                case Complete(operation):
-                    self._broadcast.finished()
-                    asked = self._asked.pop(operation)
-                    result = await self._replicas[name].completed(self._processes_of.pop(operation), asked.value)
-                    await self._processes.reply(asked.dispatcher, encode(Done(asked.request, result, 0)))
+        for message, group in groupby(effects, _message):
+            if message is not None:
+                targets = [effect.target for effect in group if isinstance(effect, Send)]
+                payload = encode(Agreement(*message, self._processes_of[message[0]]))
+                if targets == [EVERYBODY]:
+                    concerned = self._routes.member(message[3], self._core).among(message[4])
+                    await self._broadcast.send(payload, concerned)
+                else:
+                    await self._links.send_all(targets, payload)
+                continue
+            for effect in group:
+                await self._carry_out_one(name, effect)
+
+    async def _carry_out_one(self, name: str, effect: Effect) -> None:
+        match effect:
+            case Apply(operation, value):
+                with suppress(MultikernelError):  # nothing of it on this core
+                    await self._replicas[name].apply(self._processes_of[operation], value)
+                await self._step(name, Applied(operation))
+            case Complete(operation):
+                self._broadcast.finished()
+                asked = self._asked.pop(operation)
+                result = await self._replicas[name].completed(self._processes_of.pop(operation), asked.value)
+                await self._processes.reply(asked.dispatcher, encode(Done(asked.request, result, 0)))

@@ -55,6 +55,12 @@ class Binding:
         events.on(Connect, self._connect)
         events.on(Bind, self._bind)
         events.on(Bound, self._bound)
+        processes.when_gone(self._gone)
+
+    def _gone(self, number: int) -> None:
+        """What a dispatcher that has ended exported is free again."""
+        for service in [name for name, exporter in self._exports.items() if exporter == number]:
+            del self._exports[service]
 
     async def _export(self, sender: Sender, message: Export) -> None:
         taken = await self._exporter(message.service) not in (0, sender.dispatcher)

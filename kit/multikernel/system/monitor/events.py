@@ -84,6 +84,10 @@ class Events:
         """Take messages from dispatcher `number` of this core from now on: the last buffer made is its."""
         self._clients[number] = self.environment.user.buffers[-1]
 
+    def forget(self, number: int) -> None:
+        """Dispatcher `number` has ended."""
+        self._clients.pop(number, None)
+
     async def window(self, address: int, count: int) -> Lines:
         """`count` lines of physical memory at `address`, opened once."""
         lines = self._windows.get(address)

@@ -1,7 +1,8 @@
 """The broadcast channel: one line written by the boot core's monitor, polled by every other of its island.
 
 A message is a line of the ring of `system/ring.py`, without an ack line: what is broadcast is acknowledged
-by whoever it concerns, and the writer has no more than a window of broadcasts under way.  Cores outside the
+by whoever it concerns, and the writer has no more than a window of broadcasts under way.  A core that finds
+itself overtaken goes on with the oldest line that is still there: what it missed did not concern it.  Cores outside the
 writer's coherence island cannot poll its lines and get the message over their own channels.
 
 May not know: what is broadcast.
@@ -9,6 +10,7 @@ May not know: what is broadcast.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from multikernel.interfaces import PAYLOAD, Lines, Watch
@@ -51,6 +53,12 @@ class Broadcast:
         assert self._lines is not None
         line = await self._lines.load(self._count % BROADCAST_SLOTS)
         word = int.from_bytes(line[: ring.WORD], "little")
+        ahead = ring.ahead(word, self._count)
+        if ahead:
+            # The writer has been round while this core did not look, as it may when nothing concerned it.
+            self._count += ahead - BROADCAST_SLOTS + 1
+            self._listen(0)
+            return
         length = ring.arrived(word, self._count, BROADCAST_SLOTS)
         if length < 0:
             self._listen(word)
@@ -59,10 +67,9 @@ class Broadcast:
         self._listen(0)
         await self._events.deliver(Sender(self._routes.boot_core, 0), line[ring.WORD : ring.WORD + length])
 
-    async def send(self, payload: bytes) -> None:
-        """To every member."""
-        everybody = [core for core in self._links.members if core != self._events.core]
-        near = [core for core in everybody if self._routes.same_island(core, self._events.core)]
+    async def send(self, payload: bytes, concerned: Sequence[int]) -> None:
+        """To everybody; those `concerned` are woken if they do not look."""
+        near = [core for core in concerned if self._routes.same_island(core, self._events.core)]
         if self._lines is None or self._open >= BROADCAST_SLOTS:
             near = []
         if near and self._lines is not None:
@@ -75,7 +82,7 @@ class Broadcast:
             for core in near:
                 await self._nudge(core)
         reached = dict.fromkeys(near)
-        for core in everybody:
+        for core in concerned:
             if core not in reached:
                 await self._links.send(core, payload)
 

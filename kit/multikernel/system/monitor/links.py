@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from multikernel.system.monitor.memory import ArenaMemory
 
 JOIN_NS = 500_000_000
-"""A started core that has not said hello by then is given up.  Barrelfish boots a core in about 10 ms;
-the slowest here is a host process that shares a CPU with fifty others."""
+"""A started core is given up when neither it nor any other has said hello for so long.  Barrelfish boots a
+core in about 10 ms; the slowest here is a host process that shares a CPU with fifty others."""
 
 
 class Link:
@@ -61,32 +61,36 @@ class Link:
                 break
             self._taken += 1
             if self._taken % self._endpoint.ack_interval == 0:
-                await self._ring()
+                await self.fence()
+                await self.ring()
             await self._events.deliver(Sender(self.peer, 0), payload)
         self._listen()
 
-    async def send(self, payload: bytes) -> None:
-        """Send now, or when there is room."""
+    async def put(self, payload: bytes) -> None:
+        """Write now, or when there is room; the receiver is woken by `ring`."""
         if self._outbox or not await self._endpoint.try_send(payload):
             if not self._outbox:
                 self._events.line(self._endpoint.room(), self._flush)
             self._outbox.append(payload)
-            return
-        await self._ring()
 
-    async def _flush(self) -> None:
-        while self._outbox and await self._endpoint.try_send(self._outbox[0]):
-            self._outbox.popleft()
-        await self._ring()
-        if self._outbox:
-            self._events.line(self._endpoint.room(), self._flush)
-
-    async def _ring(self) -> None:
-        await self._bell.fence()
+    async def ring(self) -> None:
+        """What was put, and is visible by now, is seen: the receiver looks, or its core is interrupted."""
         if not self._shared:
             await self._bell.invalidate(0)
         if (await self._bell.load(0))[0]:
             await Invoke(KERNEL, NotifyCore(self.peer))
+
+    async def fence(self) -> None:
+        """Wait until what was put on any link is visible."""
+        await self._bell.fence()
+
+    async def _flush(self) -> None:
+        while self._outbox and await self._endpoint.try_send(self._outbox[0]):
+            self._outbox.popleft()
+        await self.fence()
+        await self.ring()
+        if self._outbox:
+            self._events.line(self._endpoint.room(), self._flush)
 
 
 class Links:
@@ -101,6 +105,7 @@ class Links:
         self.members: dict[int, None] = {}
         self.failed: dict[int, str] = {}
         self._expected: dict[int, None] = {}
+        self._heard_ns = 0
         self._settled: list[Callback] = []
         events.on(Hello, self._hello)
         events.on(Welcome, self._welcome)
@@ -128,7 +133,10 @@ class Links:
         self._events.at(await Clock() + JOIN_NS, partial(self._overdue, core))
 
     async def _overdue(self, core: int) -> None:
-        if core in self._expected:
+        patience_ns = self._heard_ns + JOIN_NS
+        if core in self._expected and await Clock() < patience_ns:
+            self._events.at(patience_ns, partial(self._overdue, core))
+        elif core in self._expected:
             del self._expected[core]
             self.failed[core] = f"no hello within {JOIN_NS // 1_000_000} ms"
             await Invoke(CONSOLE, Emit(CoreFailed(await Clock(), core, self.failed[core])))
@@ -164,10 +172,27 @@ class Links:
 
     async def send(self, core: int, payload: bytes) -> None:
         """Send to the monitor of `core`, over a channel made now if there is none."""
-        link = self._links.get(core)
-        if link is not None:
-            await link.send(payload)
-        elif core in self._waiting:
+        await self.send_all((core,), payload)
+
+    async def send_all(self, cores: Sequence[int], payload: bytes) -> None:
+        """Send the same to the monitors of several cores: all lines first, so that the stores overlap, then
+        one fence, then the bells."""
+        reached: list[Link] = []
+        for core in cores:
+            link = self._links.get(core)
+            if link is None:
+                await self._introduce_to(core, payload)
+            else:
+                await link.put(payload)
+                reached.append(link)
+        if reached:
+            await reached[0].fence()
+        for link in reached:
+            await link.ring()
+
+    async def _introduce_to(self, core: int, payload: bytes) -> None:
+        """Step 1; `payload` waits for the channel."""
+        if core in self._waiting:
             self._waiting[core].append(payload)
         else:
             self._waiting[core] = [payload]
@@ -187,6 +212,7 @@ class Links:
 
     async def _hello(self, sender: Sender, message: Hello) -> None:
         self._expected.pop(sender.core, None)
+        self._heard_ns = await Clock()
         await self._report_join(sender.core)
         await self.send(sender.core, encode(Welcome(len(self.members))))
         await self._report_settled()
@@ -221,4 +247,4 @@ class Links:
     async def _catch_up(self, peer: int) -> None:
         """Send what waited for the channel."""
         for payload in self._waiting.pop(peer, []):
-            await self._links[peer].send(payload)
+            await self.send(peer, payload)

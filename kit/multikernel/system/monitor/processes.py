@@ -9,13 +9,14 @@ May not know: what programs do.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from multikernel.errors import MultikernelError
 from multikernel.events import ProcessStarted
 from multikernel.system.environment import CONSOLE, KERNEL
-from multikernel.system.messages import Done, Spawn, Spawned, SpawnOn, encode
+from multikernel.system.messages import Done, Gone, Noted, Spans, Spawn, Spawned, SpawnOn, encode
 from multikernel.system.monitor.events import Pending, Sender
 from multikernel.system.operations import Clock, Invoke, SendLocal
 from multikernel.system.requests import CreateDispatcher, Emit, RunDispatcher
@@ -28,22 +29,39 @@ RETRY_NS = 20_000
 """How long to wait for a dispatcher whose message buffer is full: a few rounds of its own polling."""
 
 
+class Asked(NamedTuple):
+    """A spawn under way: for whom, and whose number it has there."""
+
+    dispatcher: int
+    request: int
+
+
 class Processes:
     """See the module."""
 
     def __init__(self, events: Events, links: Links) -> None:
         self._events = events
         self._links = links
-        self._spawns: Pending[tuple[int, int]] = Pending()
+        self._spawns: Pending[Asked] = Pending()
         self._names: dict[int, str] = {}
+        self._spans: dict[str, dict[int, None]] = {}
+        self._notes: Pending[tuple[int, Done]] = Pending()
+        self._when_gone: list[Callable[[int], None]] = []
         self._outboxes: dict[int, deque[bytes]] = {}
         events.on(SpawnOn, self._spawn_on)
         events.on(Spawn, self._spawn)
         events.on(Spawned, self._spawned)
+        events.on(Gone, self._gone)
+        events.on(Spans, self._spanned)
+        events.on(Noted, self._noted)
 
     def dispatchers(self, name: str) -> list[int]:
         """Numbers of the dispatchers of process `name` on this core."""
         return [number for number, own in self._names.items() if own == name]
+
+    def cores(self, name: str) -> Mapping[int, None]:
+        """On the boot core: the cores process `name` has ever had a dispatcher on."""
+        return self._spans.get(name, {})
 
     def name(self, number: int) -> str:
         """The process dispatcher `number` belongs to."""
@@ -56,6 +74,7 @@ class Processes:
         its dispatcher's number.  Raises what the driver refuses with."""
         number = await Invoke(KERNEL, CreateDispatcher(name, program, argument, parameters, not parent))
         self._names[number] = name
+        self._spans.setdefault(name, {})[self._events.core] = None
         self._events.client(number)
         await Invoke(CONSOLE, Emit(ProcessStarted(await Clock(), self._events.core, name, parent or "monitor")))
         await Invoke(KERNEL, RunDispatcher(number))
@@ -69,7 +88,7 @@ class Processes:
             await self._flush(number)
 
     async def _flush(self, number: int) -> None:
-        outbox = self._outboxes[number]
+        outbox = self._outboxes.get(number)
         while outbox:
             try:
                 accepted = await SendLocal(client_slot(number), outbox[0])
@@ -81,6 +100,17 @@ class Processes:
                 return
             outbox.popleft()
 
+    def when_gone(self, callback: Callable[[int], None]) -> None:
+        """Call `callback` with the number of each dispatcher of this core that has ended."""
+        self._when_gone.append(callback)
+
+    async def _gone(self, sender: Sender, message: Gone) -> None:
+        self._names.pop(sender.dispatcher, None)
+        self._outboxes.pop(sender.dispatcher, None)
+        self._events.forget(sender.dispatcher)
+        for callback in self._when_gone:
+            callback(sender.dispatcher)
+
     async def _spawn_on(self, sender: Sender, message: SpawnOn) -> None:
         if message.core not in self._events.environment.routes.cores:
             await self.reply(sender.dispatcher, encode(Done(message.request, 0, 1)))
@@ -88,9 +118,9 @@ class Processes:
         name = self._names[sender.dispatcher]
         if message.core == self._events.core:
             number = await self._try_start(name, message.program, message.argument)
-            await self.reply(sender.dispatcher, encode(Done(message.request, number, int(number == 0))))
+            await self._note(name, message.core, sender.dispatcher, Done(message.request, number, int(number == 0)))
             return
-        request = self._spawns.add((sender.dispatcher, message.request))
+        request = self._spawns.add(Asked(sender.dispatcher, message.request))
         await self._links.send(message.core, encode(Spawn(request, message.argument, message.program, name)))
 
     async def _spawn(self, sender: Sender, message: Spawn) -> None:
@@ -106,7 +136,27 @@ class Processes:
     async def _spawned(self, sender: Sender, message: Spawned) -> None:
         waiting = self._spawns.take(message.request)
         if waiting is not None:
-            await self.reply(waiting[0], encode(Done(waiting[1], message.number, int(message.number == 0))))
+            done = Done(waiting.request, message.number, int(message.number == 0))
+            await self._note(self._names[waiting.dispatcher], sender.core, waiting.dispatcher, done)
+
+    async def _note(self, name: str, core: int, dispatcher: int, done: Done) -> None:
+        """Answer a spawn once the boot core's monitor knows that the process spans `core`."""
+        boot_core = self._events.environment.routes.boot_core
+        if self._events.core == boot_core or done.failed:
+            self._spans.setdefault(name, {})[core] = None
+            await self.reply(dispatcher, encode(done))
+        else:
+            request = self._notes.add((dispatcher, done))
+            await self._links.send(boot_core, encode(Spans(request, core, name)))
+
+    async def _spanned(self, sender: Sender, message: Spans) -> None:
+        self._spans.setdefault(message.process, {})[message.core] = None
+        await self._links.send(sender.core, encode(Noted(message.request)))
+
+    async def _noted(self, sender: Sender, message: Noted) -> None:
+        waiting = self._notes.take(message.request)
+        if waiting is not None:
+            await self.reply(waiting[0], encode(waiting[1]))
 
 
 def client_slot(number: int) -> int:
