@@ -1,6 +1,6 @@
 """The four message patterns of a shootdown over bare cache lines: no kernel, no software costs.
 
-    python tests/sim/shootdown.py [--outstanding 1 8] [--hop-ns 15] [--bandwidth-mbs 4000]
+    python -m tests.sim.shootdown [--outstanding 1 8] [--hop-ns 15] [--bandwidth-mbs 4000]
 
     broadcast   one line that every slave spins on; each acknowledges in a line of its own
     unicast     a line for each slave
@@ -17,12 +17,11 @@ from __future__ import annotations
 import argparse
 from itertools import count
 
-from machines import NODE_LINES, amd_8x4
-
 from mk_sim.coherence import Coherence
 from mk_sim.engine import Actor, Engine
 from mk_sim.geometry import Geometry
 from mk_sim.parameters import Parameters, derive
+from tests.sim.machines import NODE_LINES, amd_8x4
 
 PROTOCOLS = ("broadcast", "unicast", "multicast", "numa")
 ROUNDS = 6

@@ -1,6 +1,6 @@
 """Latency and throughput of a message on the paper's machines: predicted beside published.
 
-    python tests/sim/table2.py
+    python -m tests.sim.table2
 
 Latencies of table 2 go into the parameters, so that they come out says only that nothing was lost on the way;
 throughput does not go in.  A ring of 16 slots, homed at the receiver, both sides spinning, no software cost.
@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 
-from machines import NODE_LINES, amd_2x2, amd_4x4, amd_8x4, intel_2x4
-
 from mk_sim.coherence import Coherence
 from mk_sim.engine import Actor, Engine
 from mk_sim.parameters import Parameters, derive
@@ -20,6 +18,7 @@ from mk_sim.wires import Wires
 from multikernel.blueprint import Blueprint
 from multikernel.interfaces import Watch
 from multikernel.system.ring import Receiver, Sender, direction
+from tests.sim.machines import NODE_LINES, amd_2x2, amd_4x4, amd_8x4, intel_2x4
 
 SLOTS = 16
 MESSAGES = 256

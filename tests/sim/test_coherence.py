@@ -9,13 +9,13 @@ from typing import TypeAlias
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from machines import NODE_LINES, amd_8x4, intel_2x4, machine
 
 from mk_sim.coherence import Coherence
 from mk_sim.engine import Actor, Engine, EngineError
 from mk_sim.parameters import derive
 from multikernel.blueprint import Blueprint
 from multikernel.errors import LocalMisuse
+from tests.sim.machines import NODE_LINES, amd_8x4, intel_2x4, machine
 
 LINE = 64
 Program: TypeAlias = Callable[["World", Actor], Coroutine[object, object, None]]

@@ -218,18 +218,20 @@ def ring(seed: int, latency: int) -> Engine:
 GOLDEN = "eb7984584856630f2e9d21a86d64aa08a7bfd6e488553e26e5e0123284e2afc9"
 
 
+@pytest.mark.determinism
 def test_the_digest_is_that_of_the_seed_and_the_latencies() -> None:
     assert ring(1, 90_000).digest == GOLDEN
     assert ring(2, 90_000).digest != GOLDEN
     assert ring(1, 90_001).digest != GOLDEN
 
 
+@pytest.mark.determinism
 @pytest.mark.parametrize("hash_seed", ["0", "4242"])
 def test_the_digest_does_not_depend_on_hash_seeds(hash_seed: str) -> None:
-    program = "from test_engine import ring; print(ring(1, 90_000).digest)"
+    program = "from tests.sim.test_engine import ring; print(ring(1, 90_000).digest)"
     environment = os.environ | {
         "PYTHONHASHSEED": hash_seed,
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]),
     }
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == GOLDEN

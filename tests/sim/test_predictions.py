@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from machines import amd_8x4
-from shootdown import curves
-from table2 import PUBLISHED, predict
 
 from mk_sim.parameters import derive
 from multikernel.blueprint import Blueprint
+from tests.sim.machines import amd_8x4
+from tests.sim.shootdown import curves
+from tests.sim.table2 import PUBLISHED, predict
 
 
 @pytest.mark.parametrize("machine", PUBLISHED, ids=lambda machine: str(machine.__name__))
