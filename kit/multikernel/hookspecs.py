@@ -286,20 +286,21 @@ class Hooks(Protocol):
 
             from multikernel.hookspecs import hookimpl
             from multikernel.spec import ConsistencyProtocolSpec
-            from multikernel.system.protocol import Applied, Apply, Complete, Send
+            from multikernel.system.protocol import Applied, Apply, Branch, Complete, Send
 
             multikernel_api = 1
             DO, DONE = 0, 1
 
             class OnePhase:
-                def begin(self, state, operation, value, tree):
+                def begin(self, state, operation, value, tree, branches):
                     state.owed[operation] = -1
-                    return self.spread(state, operation, value, tree)
+                    return self.spread(state, operation, value, tree, branches)
 
                 def step(self, state, event):
                     if not isinstance(event, Applied) and event.phase == DO:
                         state.owed[event.operation] = event.source
-                        return self.spread(state, event.operation, event.value, event.tree)
+                        branches = [Branch(child, 0) for child in state.members[event.tree].among(event.among)]
+                        return self.spread(state, event.operation, event.value, event.tree, branches)
                     state.awaited[event.operation] -= 1
                     if state.awaited[event.operation]:
                         return []
@@ -307,12 +308,12 @@ class Hooks(Protocol):
                     parent = state.owed.pop(event.operation)
                     if parent < 0:
                         return [Complete(event.operation)]
-                    return [Send(parent, event.operation, DONE, 0, 0)]
+                    return [Send(parent, event.operation, DONE, 0, 0, 0)]
 
-                def spread(self, state, operation, value, tree):
-                    children = state.members[tree].children
-                    state.awaited[operation] = len(children) + 1
-                    return [Send(child, operation, DO, value, tree) for child in children] + [Apply(operation, value)]
+                def spread(self, state, operation, value, tree, branches):
+                    state.awaited[operation] = len(branches) + 1
+                    sent = [Send(branch.child, operation, DO, value, tree, branch.among) for branch in branches]
+                    return [*sent, Apply(operation, value)]
 
             @hookimpl
             def consistency_protocols():

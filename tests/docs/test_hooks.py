@@ -13,6 +13,7 @@ import pytest
 from multikernel import hookspecs
 from multikernel.board import load_board
 from multikernel.registry import Registry
+from multikernel.testing.transports import TransportConformance
 
 ROOT = Path(__file__).parents[2]
 HOOKS = [name for name in vars(hookspecs.Hooks) if not name.startswith("_")]
@@ -54,19 +55,20 @@ def test_the_example_board_is_a_board() -> None:
 
 
 def test_the_example_protocol_agrees_on_every_core() -> None:
-    from multikernel.system.protocol import Applied, Apply, Complete, Member, Received, ReplicaState, Send
+    from multikernel.system.protocol import ALL, Applied, Apply, Branch, Complete, Member, Received, ReplicaState, Send
 
     protocol = next(iter(Registry.of(example("consistency_protocols")).consistency_protocols)).factory()
-    tree = {0: Member(-1, (1, 2)), 1: Member(0, ()), 2: Member(0, (3,)), 3: Member(2, ())}
+    tree = {0: Member(-1, 0, (1, 2)), 1: Member(0, 0, ()), 2: Member(0, 1, (3,)), 3: Member(2, 0, ())}
     states = {core: ReplicaState(core, (member,)) for core, member in tree.items()}
-    pending = [(0, effect) for effect in protocol.begin(states[0], 7, 99, 0)]
+    branches = [Branch(1, ALL), Branch(2, ALL)]
+    pending = [(0, effect) for effect in protocol.begin(states[0], 7, 99, 0, branches)]
     applied: list[int] = []
     completed: list[int] = []
     while pending:
         core, effect = pending.pop(0)
         if isinstance(effect, Send):
-            received = Received(core, effect.operation, effect.phase, effect.value, effect.tree)
-            pending += [(effect.target, more) for more in protocol.step(states[effect.target], received)]
+            target, *message = effect
+            pending += [(target, more) for more in protocol.step(states[target], Received(core, *message))]
         elif isinstance(effect, Apply):
             assert effect.value == 99
             applied.append(core)
@@ -92,3 +94,9 @@ def test_the_example_backend_answers_from_facts() -> None:
     assert backend.query(Query((), (Atom("near", (2, 1), here),), ""), 1000) == []
     backend.sync([], facts[2:])
     assert backend.query(Query((x,), (Atom("near", (x, x), here),), ""), 1000) == []
+
+
+class TestTheExampleTransport(TransportConformance):
+    """The example of `transports` does what every transport must."""
+
+    factory = next(iter(Registry.of(example("transports")).transports)).factory
