@@ -11,10 +11,12 @@ May not know: cores, processes, what is sent.
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 import platform
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 from multikernel.errors import PlatformError
@@ -95,7 +97,7 @@ class Backend(NamedTuple):
 
 
 def load_backend() -> Backend:
-    """The C extension if it is there, else its Python twin.
+    """The C extension if it is there and was compiled from the source beside it, else its Python twin.
 
     Raises PlatformError where the twin is not sound (its stores are ordered only on x86), or where it
     would be used although MKIT_REQUIRE_C=1."""
@@ -105,6 +107,9 @@ def load_backend() -> Backend:
         from mk_host import _ring
     except ImportError as error:
         return _twin(str(error))
+    source = Path(__file__).with_name("_ring.c")
+    if source.exists() and hashlib.sha256(source.read_bytes()).hexdigest() != _ring.SOURCE_HASH:
+        return _twin("_ring.c has changed since it was compiled; install the kit again")
     return Backend(_ring, True, f"native: mk_host._ring, source {_ring.SOURCE_HASH[:12]}")
 
 
