@@ -33,11 +33,13 @@ PAYLOAD = 56
 
 
 class Watch(NamedTuple):
-    """True as soon as the first 8-byte word of line `index` of `lines` differs from `word`."""
+    """True as soon as the first 8-byte word of line `index` of `lines` differs from `word`.  `maintained`:
+    whoever polls it has to invalidate the line before each look, as memory is what counts."""
 
     lines: Lines
     index: int
     word: int
+    maintained: bool = False
 
 
 class Lines(Protocol):

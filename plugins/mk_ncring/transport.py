@@ -66,7 +66,7 @@ class NonCoherentEndpoint:
 
     def _bare(self, watch: Watch) -> Watch:
         """The platform watches its own lines; a poll of them is maintained like a load."""
-        return watch._replace(lines=self._lines)
+        return watch._replace(lines=self._lines, maintained=True)
 
 
 class NonCoherentRing:

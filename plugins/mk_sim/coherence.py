@@ -137,6 +137,7 @@ class Coherence:
         }
         self._memory: dict[int, bytes] = {}
         self._watchers: dict[int, dict[int, _Watcher]] = {}
+        self._memory_watchers: dict[int, dict[int, tuple[Pokable, int]]] = {}
 
     # What a core does.
 
@@ -234,6 +235,23 @@ class Coherence:
             watchers.pop(core, None)
             if not watchers:
                 del self._watchers[line]
+
+    def watch_memory(self, core: int, line: int, actor: Pokable, value: int) -> None:
+        """Poke `actor` with `value` each time memory's content of the line is written, until
+        `unwatch_memory`: for a core that looks past its cache, or drops its copy before each look."""
+        self._memory_watchers.setdefault(line, {})[core] = (actor, value)
+
+    def unwatch_memory(self, core: int, line: int) -> None:
+        """End a watch of memory; none is no error."""
+        watchers = self._memory_watchers.get(line)
+        if watchers is not None:
+            watchers.pop(core, None)
+            if not watchers:
+                del self._memory_watchers[line]
+
+    def peek_memory(self, line: int) -> bytes:
+        """What memory has of a line, at no charge."""
+        return self._memory.get(line, ZERO)
 
     def peek(self, core: int, line: int) -> bytes:
         """What a load of this core would see now, at no charge."""
@@ -381,6 +399,8 @@ class Coherence:
         else:
             store.asked = False
             self._retire(request.core)
+        for actor, value in list(self._memory_watchers.get(request.line, {}).values()):
+            actor.poke(value, self.engine.now)
         for number, watcher in list(self._watchers.get(request.line, {}).items()):
             if self._cores[number].lines is not request.core.lines:
                 watcher.seen = self.peek(number, request.line)

@@ -69,21 +69,27 @@ class World(Protocol):
 
 
 class LineAlarms:
-    """The watches of one core's pollers, by line: the coherence model keeps one a core and line."""
+    """The watches of one core's pollers, by line: the coherence model keeps one a core and line.  A line that is
+    looked at past the caches (uncached, or invalidated before each look) is watched in memory."""
 
     def __init__(self, coherence: Coherence, core: int, actor: Actor) -> None:
         self._coherence = coherence
         self._core = core
         self._actor = actor
         self._armed: dict[int, dict[tuple[int, int], tuple[SimPoller, int, int]]] = {}
+        self._in_memory: dict[int, None] = {}
 
-    def arm(self, line: int, poller: SimPoller, key: int, word: int) -> None:
+    def arm(self, line: int, poller: SimPoller, key: int, word: int, in_memory: bool) -> None:
         """Tell `poller` that `key` is true when the first word of `line` differs from `word`."""
+        if in_memory:
+            self._in_memory[line] = None
         if self._word(line) != word:
             poller.ready(key, self._coherence.engine.now)
             return
         watchers = self._armed.setdefault(line, {})
-        if not watchers:
+        if not watchers and in_memory:
+            self._coherence.watch_memory(self._core, line, self, line + 1)
+        elif not watchers:
             self._coherence.watch(self._core, line, self, line + 1)
         watchers[poller.number, key] = (poller, key, word)
 
@@ -93,7 +99,10 @@ class LineAlarms:
             watchers.pop((poller.number, key), None)
             if not watchers:
                 del self._armed[line]
-                self._coherence.unwatch(self._core, line)
+                if line in self._in_memory:
+                    self._coherence.unwatch_memory(self._core, line)
+                else:
+                    self._coherence.unwatch(self._core, line)
 
     def poke(self, value: int, time: int) -> None:
         """The coherence model: line `value` - 1 shows something else."""
@@ -105,6 +114,8 @@ class LineAlarms:
         self._actor.poke(NEWS, time)
 
     def _word(self, line: int) -> int:
+        if line in self._in_memory:
+            return int.from_bytes(self._coherence.peek_memory(line)[:8], "little")
         return int.from_bytes(self._coherence.peek(self._core, line)[:8], "little")
 
 
@@ -129,7 +140,7 @@ class SimPoller:
             key, self._places = self._places, self._places + 1
         line = lines.address // LINE + watch.index
         self._lines[key] = line
-        self._alarms.arm(line, self, key, watch.word)
+        self._alarms.arm(line, self, key, watch.word, watch.maintained or not lines.cached)
         return key
 
     def disarm(self, key: int) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from multikernel.errors import LocalMisuse
+from multikernel.errors import LocalMisuse, PlatformError
 from multikernel.interfaces import LINE
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class Layout:
             for channel in blueprint.channels
             if channel.a == blueprint.boot_core
         }
-        homes = {core.id: _home(blueprint, core.node, core.space) for core in blueprint.cores}
+        common = _common(blueprint)
+        homes = {core.id: _home(blueprint, core.node, common) for core in blueprint.cores}
         counts: dict[str, int] = {}
         for core in blueprint.cores:
             counts[homes[core.id].region] = counts.get(homes[core.id].region, 0) + 1
@@ -92,10 +93,23 @@ class Layout:
         return self._arenas[core].base + PAGE
 
 
-def _home(blueprint: Blueprint, node: int, space: str) -> Memory:
-    """The region a core's arena lies in: its node's memory, else the largest."""
-    own = [memory for memory in blueprint.memory if node >= 0 and memory.node == node and memory.kind != "device"]
-    candidates = own or [memory for memory in blueprint.memory if memory.kind == "dram"]
+def _common(blueprint: Blueprint) -> list[Memory]:
+    """The memory that every core's address space sees whole: bells and channels must be in it."""
+    spaces = sorted({core.space for core in blueprint.cores})
+    whole = {(view.space, view.region) for view in blueprint.views if view.offset == 0}
+    sizes = {(view.space, view.region): view.size for view in blueprint.views if view.offset == 0}
+    return [
+        memory
+        for memory in blueprint.memory
+        if memory.kind != "device"
+        and all((space, memory.region) in whole and sizes[space, memory.region] >= memory.size for space in spaces)
+    ]
+
+
+def _home(blueprint: Blueprint, node: int, common: list[Memory]) -> Memory:
+    """The region a core's arena lies in: the largest of its node's that all cores see, else of any node's."""
+    own = [memory for memory in common if node >= 0 and memory.node == node]
+    candidates = own or common
     if not candidates:
-        raise LocalMisuse(f"no memory for the cores of node {node} in space {space}")
+        raise PlatformError(f"board {blueprint.board} has no memory that all its cores see")
     return max(candidates, key=lambda memory: memory.size)

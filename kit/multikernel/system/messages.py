@@ -195,10 +195,12 @@ class Noted(NamedTuple):
 
 @message(32)
 class WatchLine(NamedTuple):
-    """Poll the line at `address` for me: wake me when its first word differs from `word`."""
+    """Poll the line at `address` for me: wake me when its first word differs from `word`; `maintained` is
+    that of `interfaces.Watch`."""
 
     address: int
     word: int
+    maintained: Small
 
 
 @message(33)

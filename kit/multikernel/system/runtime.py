@@ -193,7 +193,7 @@ class Dispatcher:
 
     async def _register(self, watches: list[tuple[int, Watch]]) -> None:
         for channel, watch in watches:
-            await self._client.say(WatchLine(channel + watch.index * LINE, watch.word))
+            await self._client.say(WatchLine(channel + watch.index * LINE, watch.word, int(watch.maintained)))
 
     def _new_client(self, item: tuple[object, ...]) -> None:
         if isinstance(item, Connected):
