@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 SPIN_NS = 1_000
 """How long an idle core spins before it sleeps, where no other core wants its CPU."""
 YIELDS = 16
-"""How often it then gives its CPU away before it sleeps; both measured (docs: host platform)."""
+"""How often it then gives its CPU away before it sleeps; measured: docs/host.md."""
 BLOCKING_NS = 50_000
 """What blocking and being woken costs: the futex, and the driver and the monitor in Python at both ends;
 what `mkit boot host --run ping` shows where every message finds its receiver blocked."""
