@@ -12,5 +12,8 @@ multikernel_api = 1
 @hookimpl
 def monitors() -> Iterator[MonitorSpec]:
     yield MonitorSpec(
-        "user-mode", "A monitor as a user-mode process of each core.", factory=monitor, metal=("boot.c", "monitor.c")
+        "user-mode",
+        "A monitor as a user-mode process of each core.",
+        factory=monitor,
+        metal=("boot.c", "monitor.c", "wire.c"),
     )

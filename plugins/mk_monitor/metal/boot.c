@@ -50,11 +50,11 @@ static void admit(uint32_t core) {
     log(event("joined", core));
 }
 
-static bool any_is(enum state state) {
+static uint32_t count(enum state state) {
+    uint32_t found = 0;
     for (uint32_t core = 0; core < mk_core_count; core++)
-        if (states[core] == state)
-            return true;
-    return false;
+        found += states[core] == state;
+    return found;
 }
 
 /* Starting the others. */
@@ -78,12 +78,12 @@ void boot_begin(uint32_t core) {
     log_up(self);
     log_process(self, MK_MONITOR, "cpu-driver");
     admit(self);
-    if (any_is(STARTING))
+    if (count(STARTING))
         start_step(0, INIT_WAIT);
 }
 
 static void start_on(void) {
-    if (!any_is(STARTING) && !any_is(UP))
+    if (!count(STARTING) && !count(UP))
         deadline = 0;
     if (!deadline || mk_time() < deadline)
         return;
@@ -136,11 +136,8 @@ static void begin(uint32_t program) {
 }
 
 static void log_booted(void) {
-    uint32_t members = 0;
-    for (uint32_t core = 0; core < mk_core_count; core++)
-        members += states[core] == MEMBER;
     struct mk_text text = event("booted", self);
-    mk_put_field(&text, "members", members);
+    mk_put_field(&text, "members", count(MEMBER));
     log(text);
 }
 
@@ -164,7 +161,7 @@ bool boot_turn(void) {
     if (deadline)
         return false;
     if (closing) {
-        if (!any_is(MEMBER))
+        if (!count(MEMBER))
             mk_call(MK_CALL_POWER_OFF, failures, messages + mk_sent, 0);
         return false;
     }
@@ -230,10 +227,14 @@ void boot_take(uint32_t from, const struct mk_words *m) {
         return; /* too late: it has been counted out */
     switch (m->w[0]) {
     case HELLO:
+        if (m->w[1] != mk_cores[from].id) {
+            give_up(from, "its monitor took itself for another core");
+            break;
+        }
         states[from] = UP;
         log_up(from);
         log_process(from, MK_MONITOR, "cpu-driver");
-        send(from, (struct mk_words){{WELCOME}});
+        send(from, (struct mk_words){{WELCOME, count(MEMBER) + 1}});
         break;
     case JOINED:
         admit(from);

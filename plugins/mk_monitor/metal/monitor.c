@@ -7,7 +7,7 @@
 
 /* What waits for room in a channel's window: a monitor never waits for one peer. */
 struct outbox {
-    struct mk_words words[OUTBOX];
+    struct mk_words messages[OUTBOX];
     uint32_t head, count;
 };
 
@@ -15,22 +15,26 @@ static struct mk_endpoint peers[CORES]; /* by core; `in` is null where there is 
 static struct outbox outboxes[CORES];
 static uint32_t self;
 
-struct mk_endpoint *peer_of(uint32_t core) { return &peers[core]; }
+static bool put(uint32_t core, const struct mk_words *message) {
+    union wire payload;
+    uint32_t length = wire_encode(message, &payload);
+    return mk_send(&peers[core], &payload, length);
+}
 
-void send(uint32_t core, struct mk_words words) {
+void send(uint32_t core, struct mk_words message) {
     struct outbox *box = &outboxes[core];
-    if (box->count == 0 && mk_send(&peers[core], &words))
+    if (box->count == 0 && put(core, &message))
         return;
     if (box->count == OUTBOX)
         __builtin_trap(); /* the peer has stopped reading: this monitor cannot keep its word */
-    box->words[(box->head + box->count++) % OUTBOX] = words;
+    box->messages[(box->head + box->count++) % OUTBOX] = message;
 }
 
 static bool flush(void) {
     bool waiting = false;
     for (uint32_t core = 0; core < mk_core_count; core++) {
         struct outbox *box = &outboxes[core];
-        while (box->count && mk_send(&peers[core], &box->words[box->head])) {
+        while (box->count && put(core, &box->messages[box->head])) {
             box->head = (box->head + 1) % OUTBOX;
             box->count--;
         }
@@ -39,11 +43,11 @@ static bool flush(void) {
     return waiting;
 }
 
-void tell(struct mk_words words) {
+void tell(struct mk_words message) {
     if (self == mk_boot_core)
-        boot_take(self, &words);
+        boot_take(self, &message);
     else
-        send(mk_boot_core, words);
+        send(mk_boot_core, message);
 }
 
 void spawn(uint64_t program, uint64_t klass, uint64_t role) {
@@ -91,12 +95,13 @@ static bool take_mail(void) {
 static bool take_messages(void) {
     bool any = false;
     for (uint32_t core = 0; core < mk_core_count; core++) {
-        struct mk_words m = {0};
-        int length = peers[core].in ? mk_poll(&peers[core], &m) : MK_EMPTY;
+        struct mk_words m;
+        union wire payload;
+        int length = peers[core].in ? mk_poll(&peers[core], &payload) : MK_EMPTY;
         if (length == MK_EMPTY)
             continue;
-        if (length != sizeof m)
-            __builtin_trap(); /* a broken line */
+        if (length == MK_BROKEN || !wire_decode(&payload, (uint32_t)length, &m))
+            __builtin_trap(); /* no monitor writes that */
         any = true;
         if (self == mk_boot_core)
             boot_take(core, &m);
@@ -116,7 +121,7 @@ int program(struct mk_dispatcher *me) {
     if (self == mk_boot_core)
         boot_begin(self);
     else
-        tell((struct mk_words){{HELLO}});
+        tell((struct mk_words){{HELLO, mk_cores[self].id}});
     for (uint32_t idle_turns = 0;;) {
         bool any = take_messages();
         any |= take_mail();

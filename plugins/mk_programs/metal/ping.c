@@ -22,7 +22,7 @@ static uint32_t idle_turns;
 
 static void put(uint64_t word) {
     struct mk_words words = {{word}};
-    while (!mk_send(&channel, &words))
+    while (!mk_send(&channel, &words, sizeof words))
         mk_pause(); /* the window is full; the peer reads without being woken */
 }
 

@@ -28,8 +28,8 @@ uint64_t mk_time(void) {
     return (uint64_t)high << 32 | low;
 }
 
-bool mk_send(struct mk_endpoint *endpoint, const struct mk_words *words) {
-    if (!mk_try_send(endpoint, words, sizeof *words))
+bool mk_send(struct mk_endpoint *endpoint, const void *payload, uint32_t length) {
+    if (!mk_try_send(endpoint, payload, length))
         return false;
     mk_sent++;
     /* Store, then load another word: the one order x86 does not keep (SDM vol. 3, 9.2.3.4).  Without the

@@ -22,7 +22,7 @@ uint64_t mk_lmp_take(struct mk_words *words);
 extern uint64_t mk_sent;
 
 /* Send, waking the peer's core if it sleeps.  False when the window is full, and then nothing was sent. */
-bool mk_send(struct mk_endpoint *endpoint, const struct mk_words *words);
+bool mk_send(struct mk_endpoint *endpoint, const void *payload, uint32_t length);
 
 /* One turn of a loop that found nothing: polls on while `*idle_turns` is small and nobody else wants the
  * core, then blocks until a message, local mail or `deadline` (0: none).  Set `*idle_turns` to 0 after

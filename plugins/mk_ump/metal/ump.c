@@ -5,7 +5,7 @@
  *   line        header word: bits 0-31 sequence number, 32-39 payload length, rest 0; 56 bytes of payload
  *   message n   (from 0) in slot n % slots, with sequence number n % (2^32 - 1) + 1, never 0
  *   ack line    word 0: messages consumed, written at each multiple of slots / 2; word 1: 1 + the
- *               slot of the reader if it sleeps and wants an IPI (only here: the Python platforms wake by a watch on the line)
+ *               slot of the reader if it sleeps and wants an IPI (only here: Python has a bell line apart)
  *
  * Barriers.  QEMU models no caches and an x86 host hides weak ordering, so no test can miss one: each
  * stands for a reason given where it stands.  On x86 acquire and release are plain loads and stores the

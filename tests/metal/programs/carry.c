@@ -78,14 +78,14 @@ static int wake_each_other(uint32_t role) {
     struct mk_words words = {{role}};
     for (int turn = 0; turn < 8; turn++) {
         if (role == 0)
-            mk_send(&channel, &words);
+            mk_send(&channel, &words, sizeof words);
         for (uint32_t idle_turns = 1000; mk_poll(&channel, &words) == MK_EMPTY;)
             mk_wait(&channel, 1, &idle_turns, 0);
         if (words.w[0] != 1 - role)
             return 4;
         words.w[0] = role;
         if (role == 1)
-            mk_send(&channel, &words);
+            mk_send(&channel, &words, sizeof words);
     }
     return 0;
 }
