@@ -29,6 +29,8 @@ from multikernel.system.completion import Completion
 from multikernel.system.environment import CONSOLE, Environment
 from multikernel.system.lmp import LocalMemory
 from multikernel.system.messages import Connect, Connected, Done, Export, FrameSent, SpawnOn, WatchLine
+from multikernel.system.names import SERVICE as NAME_SERVICE
+from multikernel.system.names import Names
 from multikernel.system.operations import (
     Access,
     Clock,
@@ -103,6 +105,7 @@ class Dispatcher:
         self._client.told(Connected, self._new_client)
         self._client.told(FrameSent, self._new_frame)
         self.memory = Memory(self._client, SlotCounter())
+        self.names = Names(self.core, partial(self.connect, environment.routes.boot_core, NAME_SERVICE))
         self.vspace = VSpace(self._client, self.memory, environment)
 
     async def services(self) -> None:
