@@ -161,6 +161,11 @@ def test_large_pages(isa: str, level: int) -> None:
         assert walk(kernel.memory, root, va + inside) == Seen(base + inside, True, False, False)
         assert unit.translate(root, va + inside, True) == Translation(base + inside, level + 1, False)
     assert walk(kernel.memory, root, va + size) is None
+    # Bit 12 of a large page is no address: PAT on x86-64 (SDM table 4-16), reserved on AArch64.
+    entry = kernel.base(tables[level]) + 3 * 8
+    kernel.memory.write(entry + 1, bytes([kernel.memory.read(entry + 1, 1)[0] | 0x10]))
+    unit.flush()
+    assert unit.translate(root, va, True) == Translation(base, level + 1, False)
 
 
 @pytest.mark.parametrize("isa", WALKERS)
