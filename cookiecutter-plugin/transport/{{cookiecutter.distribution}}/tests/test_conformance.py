@@ -8,3 +8,4 @@ from multikernel.testing.transports import TransportConformance
 class Test{{ cookiecutter.class_name }}(TransportConformance):
     factory = {{ cookiecutter.class_name }}
     name = "{{ cookiecutter.name }}"
+    name = "{{ cookiecutter.name }}"

@@ -1,0 +1,29 @@
+"""Channels between dispatchers of a booted kernel keep their promises, over every class of pairs."""
+
+from __future__ import annotations
+
+import pytest
+
+from multikernel import Multikernel
+
+
+@pytest.mark.kernel("paper-8x4-amd", "x86-qemu", "zcu102")
+def test_every_class_of_pairs_conforms(kernel: Multikernel) -> None:
+    rows = kernel.run("conform", messages=150)
+    classes = {entry.name for entry in kernel.blueprint.pair_classes}
+    assert {*rows.column("class")} == {*classes, "self"}
+    assert {*rows.column("transport")} >= {entry.transport for entry in kernel.blueprint.pair_classes} | {"lmp"}
+    assert all(isinstance(window, int) and window >= 1 for window in rows.column("window"))
+
+
+@pytest.mark.kernel("x86-qemu", platform="host")
+def test_real_cores_conform(kernel: Multikernel) -> None:
+    assert {*kernel.run("conform").column("transport")} == {"ump", "lmp"}
+
+
+@pytest.mark.kernel("x86-qemu")
+def test_the_window_is_the_blueprints_when_nothing_is_read(kernel: Multikernel) -> None:
+    slots = {entry.name: entry.slots for entry in kernel.blueprint.pair_classes}
+    rows = kernel.run("conform", messages=16)  # a multiple of every window: all is acknowledged
+    for name, window in zip(rows.column("class"), rows.column("window"), strict=True):
+        assert window == slots.get(str(name), window)
