@@ -8,4 +8,3 @@ from multikernel.testing.transports import TransportConformance
 class Test{{ cookiecutter.class_name }}(TransportConformance):
     factory = {{ cookiecutter.class_name }}
     name = "{{ cookiecutter.name }}"
-    name = "{{ cookiecutter.name }}"
