@@ -43,7 +43,7 @@ from multikernel.system.physical_memory import PhysicalMemory
 
 def invoke(cspace: CSpace, mdb: Mdb, memory: PhysicalMemory, address: int, request: CapRequest) -> Outcome:
     """Carry out `request` on the capability at `address` of `cspace`.  Raises CapabilityError when it is
-    refused, and then nothing has changed.  `memory` has to hold the page tables."""
+    refused, and then nothing has changed.  `memory` is where the page tables are."""
     ledger, result = Ledger(), None
     target = cspace.capability(address)
     match request:
@@ -104,7 +104,7 @@ def endow(
     mdb: Mdb, slot: Slot, kind: CapType, base: int, size: int = 0, rights: int = ALL_RIGHTS, badge: int = 0
 ) -> Capability:
     """Put a capability that comes from no other one into `slot`: what firmware or another core's driver
-    vouches for.  `size` is the type's own when that is fixed.  Errors: slot-taken, occupied (something
+    vouches for; its memory is left as it is.  `size` is the type's own when that is fixed.  Errors: slot-taken, occupied (something
     stands there that it cannot have been made from)."""
     slot.require_empty()
     return place(_enter(mdb, Resource(kind, base, size or _fixed(kind), badge)), rights, slot)
