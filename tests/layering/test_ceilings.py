@@ -10,9 +10,10 @@ CEILINGS = Path(__file__).with_name("ceilings.txt")
 
 
 def test_the_ways_around_do_not_grow() -> None:
-    """A count above its line in ceilings.txt is refused; one below means the line is to be lowered."""
+    """Each line of ceilings.txt is a pattern and how often it may occur.  Raise one only with a reason."""
     sources = [file for part in ("kit", "plugins") for file in sorted((ROOT / part).rglob("*.py"))]
     text = "\n".join(file.read_text() for file in sources)
     ceilings = dict(line.rsplit(": ", 1) for line in CEILINGS.read_text().splitlines())
     assert ceilings
-    assert {pattern: str(len(re.findall(pattern, text))) for pattern in ceilings} == ceilings
+    counts = {pattern: len(re.findall(pattern, text)) for pattern in ceilings}
+    assert {pattern: count for pattern, count in counts.items() if count > int(ceilings[pattern])} == {}
