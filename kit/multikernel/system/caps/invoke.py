@@ -104,8 +104,8 @@ def endow(
     mdb: Mdb, slot: Slot, kind: CapType, base: int, size: int = 0, rights: int = ALL_RIGHTS, badge: int = 0
 ) -> Capability:
     """Put a capability that comes from no other one into `slot`: what firmware or another core's driver
-    vouches for; its memory is left as it is.  `size` is the type's own when that is fixed.  Errors: slot-taken, occupied (something
-    stands there that it cannot have been made from)."""
+    vouches for; its memory is left as it is.  `size` is the type's own when that is fixed.
+    Errors: slot-taken, bad-size, occupied (something stands there that it cannot have been made from)."""
     slot.require_empty()
     return place(_enter(mdb, Resource(kind, base, size or _fixed(kind), badge)), rights, slot)
 
