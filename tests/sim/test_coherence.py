@@ -292,6 +292,23 @@ def test_any_programs_end_and_see_stores_in_order(programs: list[list[tuple[str,
 
 
 @pytest.mark.parametrize("outstanding", [1, 8])
+def test_swaps_of_many_cores_lose_no_count(outstanding: int) -> None:
+    async def adder(world: World, actor: Actor) -> None:
+        for _ in range(10):
+            swapped = False
+            while not swapped:
+                seen = await world.load(actor, 77)
+                swapped = await world.memory.swap(actor, actor.number, 77, 0, seen, seen + 1)
+
+    async def spinner(world: World, actor: Actor) -> None:
+        await world.until(actor, 77, 80)
+        world.seen.append(await world.load(actor, 77))
+
+    programs = {core: adder for core in range(0, 32, 4)} | {7: spinner}
+    assert World(amd_8x4(outstanding), programs).seen == [80]
+
+
+@pytest.mark.parametrize("outstanding", [1, 8])
 def test_who_sees_the_flag_sees_the_data(outstanding: int) -> None:
     async def writer(world: World, actor: Actor) -> None:
         for turn in range(1, 20):
