@@ -304,7 +304,7 @@ def test_swaps_of_many_cores_lose_no_count(outstanding: int) -> None:
         await world.until(actor, 77, 80)
         world.seen.append(await world.load(actor, 77))
 
-    programs = {core: adder for core in range(0, 32, 4)} | {7: spinner}
+    programs = dict.fromkeys(range(0, 32, 4), adder) | {7: spinner}
     assert World(amd_8x4(outstanding), programs).seen == [80]
 
 

@@ -6,6 +6,7 @@ Nothing here is fitted; see docs/model.md for where each figure comes from and w
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +42,11 @@ def test_a_core_with_one_miss_at_a_time_would_turn_unicast_and_broadcast_round()
     """Why the number of misses in flight needs a source: the order hangs on it."""
     result = curves(derive(amd_8x4(1)), 2000, [32])
     assert result["broadcast"][0] < result["unicast"][0]
+
+
+@pytest.mark.determinism
+@pytest.mark.parametrize("outstanding", [1, 2, 4, 8])
+def test_the_page_on_the_model_says_what_comes_out(outstanding: int) -> None:
+    cycles = [row[0] for row in curves(derive(amd_8x4(outstanding)), 2000, [32]).values()]
+    page = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
+    assert "| 32 | " + " | ".join(map(str, cycles)) + " |" in page
