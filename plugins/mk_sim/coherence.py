@@ -28,97 +28,21 @@ May not know: addresses' meaning, spaces, messages, dispatchers.
 
 from __future__ import annotations
 
-from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from mk_sim.parameters import LINE
+from mk_sim.records import FETCH, OWN, READ, WRITE, ZERO, Core, Line, Pokable, Request, Store, Watcher
 from mk_sim.wires import Wires
 from multikernel.errors import LocalMisuse
 
 if TYPE_CHECKING:
     from mk_sim.engine import Actor, Engine
-    from mk_sim.parameters import CoreParameters, Parameters
+    from mk_sim.parameters import Parameters
 
-ZERO: Final = bytes(LINE)
 AHEAD_PS: Final = 50_000
 """How far a hit may run ahead of global time: about the shortest transaction, so what it reads is hardly older
 than an invalidation on its way; and a loop of nothing but hits lets the others go on."""
-_FETCH, _OWN, _READ, _WRITE = range(4)
-
-
-class Pokable(Protocol):
-    """Who is told that a watched line shows something else: an actor, or who passes it on to one."""
-
-    def poke(self, value: int, time: int) -> None: ...
-
-
-class _Line:
-    """A line as an island has it.  `holders` are the cores with a copy, in the order they got it; `owner` the
-    one that answers for it, -1 if memory does; `dirty` if memory may differ."""
-
-    __slots__ = ("data", "dirty", "holders", "locked", "owner", "queue")
-
-    def __init__(self) -> None:
-        self.data = ZERO
-        self.holders: dict[int, None] = {}
-        self.owner = -1
-        self.dirty = False
-        self.locked = False
-        self.queue: deque[_Request] = deque()
-
-
-class _Store:
-    """A store in a buffer, executed at `ready` ps; `asked` while its ownership is under way."""
-
-    __slots__ = ("asked", "data", "line", "ready", "uncached")
-
-    def __init__(self, ready: int, line: int, data: bytes, uncached: bool) -> None:
-        self.ready = ready
-        self.line = line
-        self.data = data
-        self.uncached = uncached
-        self.asked = False
-
-
-class _Request:
-    """A transaction.  `actors` wait for its end; `store` is the one it serves."""
-
-    __slots__ = ("actors", "core", "data", "kind", "line", "store")
-
-    def __init__(self, core: _Core, kind: int, line: int, data: bytes = ZERO, store: _Store | None = None) -> None:
-        self.core = core
-        self.kind = kind
-        self.line = line
-        self.data = data
-        self.store = store
-        self.actors: list[Actor] = []
-
-
-class _Core:
-    """A core's side: its island's lines, its transactions, its store buffer."""
-
-    __slots__ = ("active", "buffer", "fetching", "lines", "parameters", "pending", "waiting")
-
-    def __init__(self, parameters: CoreParameters, lines: dict[int, _Line]) -> None:
-        self.parameters = parameters
-        self.lines = lines
-        self.active = 0
-        self.pending: deque[_Request] = deque()
-        self.fetching: dict[int, _Request] = {}
-        self.buffer: deque[_Store] = deque()
-        self.waiting: list[tuple[Actor, int]] = []  # (actor, stores it lets stand in the buffer)
-
-
-class _Watcher:
-    """A core spinning on a line, and what it saw there."""
-
-    __slots__ = ("actor", "seen", "value")
-
-    def __init__(self, actor: Pokable, value: int, seen: bytes) -> None:
-        self.actor = actor
-        self.value = value
-        self.seen = seen
 
 
 class Coherence:
@@ -130,13 +54,13 @@ class Coherence:
         self.parameters = parameters
         self.transactions = 0
         self._wires = Wires(parameters)
-        islands: dict[int, dict[int, _Line]] = {}
+        islands: dict[int, dict[int, Line]] = {}
         self._cores = {
-            core.id: _Core(core, islands.setdefault(core.island, {}) if core.island >= 0 else {})
+            core.id: Core(core, islands.setdefault(core.island, {}) if core.island >= 0 else {})
             for core in parameters.cores
         }
         self._memory: dict[int, bytes] = {}
-        self._watchers: dict[int, dict[int, _Watcher]] = {}
+        self._watchers: dict[int, dict[int, Watcher]] = {}
         self._memory_watchers: dict[int, dict[int, tuple[Pokable, int]]] = {}
 
     # What a core does.
@@ -174,7 +98,7 @@ class Coherence:
         mine = self._core(core)
         await self.fence(actor, core)
         await actor.sync()
-        await self._request(actor, _Request(mine, _READ, line))
+        await self._request(actor, Request(mine, READ, line))
         return self._memory.get(line, ZERO)
 
     async def fence(self, actor: Actor, core: int) -> None:
@@ -191,7 +115,7 @@ class Coherence:
         await self.fence(actor, core)
         await actor.sync()
         if not self._alone(mine, line):
-            await self._request(actor, _Request(mine, _OWN, line))
+            await self._request(actor, Request(mine, OWN, line))
         state = mine.lines[line]
         if int.from_bytes(state.data[offset : offset + 8], "little") != old:
             return False
@@ -207,7 +131,7 @@ class Coherence:
         await actor.sync()
         state = mine.lines.get(line)
         if state is not None and state.dirty:
-            await self._request(actor, _Request(mine, _WRITE, line, state.data))
+            await self._request(actor, Request(mine, WRITE, line, state.data))
 
     async def invalidate(self, actor: Actor, core: int, line: int) -> None:
         """Drop the island's copies, changed or not, so that the next load reads memory."""
@@ -224,7 +148,7 @@ class Coherence:
         call or the last poke, and when memory changes under a stale copy, until `unwatch`.  One watch a
         core and line: a second replaces the first.  O(1)."""
         mine = self._core(core)
-        self._watchers.setdefault(line, {})[core] = _Watcher(actor, value, self.peek(core, line))
+        self._watchers.setdefault(line, {})[core] = Watcher(actor, value, self.peek(core, line))
         if self._visible(mine, line) is None:
             self._fetch(mine, line)
 
@@ -261,13 +185,13 @@ class Coherence:
 
     # State.
 
-    def _core(self, core: int) -> _Core:
+    def _core(self, core: int) -> Core:
         found = self._cores.get(core)
         if found is None:
             raise LocalMisuse(f"no core {core} in the coherence model")
         return found
 
-    def _visible(self, core: _Core, line: int) -> bytes | None:
+    def _visible(self, core: Core, line: int) -> bytes | None:
         """What the core has of a line in its store buffer or cache; None for a miss."""
         for store in reversed(core.buffer):
             if store.line == line and not store.uncached:
@@ -277,58 +201,58 @@ class Coherence:
             return state.data
         return None
 
-    def _current(self, core: _Core, line: int) -> bytes:
+    def _current(self, core: Core, line: int) -> bytes:
         """The island's data of a line, or memory's."""
         state = core.lines.get(line)
         return state.data if state is not None and state.holders else self._memory.get(line, ZERO)
 
-    def _alone(self, core: _Core, line: int) -> bool:
+    def _alone(self, core: Core, line: int) -> bool:
         state = core.lines.get(line)
         return state is not None and len(state.holders) == 1 and core.parameters.id in state.holders
 
     # Transactions, in events only.
 
-    def _fetch(self, core: _Core, line: int) -> _Request:
+    def _fetch(self, core: Core, line: int) -> Request:
         """The core's fetch of a line, begun if none is under way."""
         request = core.fetching.get(line)
         if request is None:
-            request = core.fetching[line] = _Request(core, _FETCH, line)
+            request = core.fetching[line] = Request(core, FETCH, line)
             self._issue(request)
         return request
 
-    async def _request(self, actor: Actor, request: _Request) -> None:
+    async def _request(self, actor: Actor, request: Request) -> None:
         request.actors.append(actor)
         self._issue(request)
         await actor.block()
 
-    def _issue(self, request: _Request) -> None:
+    def _issue(self, request: Request) -> None:
         """1. A core's misses in flight are limited."""
         core = request.core
         if core.active >= core.parameters.outstanding:
             core.pending.append(request)
             return
         core.active += 1
-        if request.kind in (_READ, _WRITE):
+        if request.kind in (READ, WRITE):
             home = self._wires.home(request.line)
             self._begin(request, self._wires.memory(self.engine.now, core.parameters, home))
             return
         state = core.lines.get(request.line)
         if state is None:
-            state = core.lines[request.line] = _Line()
+            state = core.lines[request.line] = Line()
         if state.locked:  # 2. One transaction a line.
             state.queue.append(request)
         else:
             self._lock(request, state)
 
-    def _lock(self, request: _Request, state: _Line) -> None:
+    def _lock(self, request: Request, state: Line) -> None:
         state.locked = True
         core = request.core.parameters
-        if core.id in state.holders and (request.kind == _FETCH or len(state.holders) == 1):
+        if core.id in state.holders and (request.kind == FETCH or len(state.holders) == 1):
             self._begin(request, 0)  # what it asks for came while it waited
             return
         home = self._wires.home(request.line)
         data = -1 if core.id in state.holders else home
-        if request.kind == _FETCH and state.owner >= 0:
+        if request.kind == FETCH and state.owner >= 0:
             concerned = [state.owner]
         else:
             concerned = [other for other in state.holders if other != core.id]
@@ -337,14 +261,14 @@ class Coherence:
         others = [self._cores[other].parameters for other in concerned]
         self._begin(request, self._wires.transaction(self.engine.now, core, home, others, data))
 
-    def _begin(self, request: _Request, ps: int) -> None:
+    def _begin(self, request: Request, ps: int) -> None:
         self.transactions += 1
         self.engine.at(self.engine.now + ps, self._complete, request)
 
-    def _complete(self, request: _Request) -> None:
+    def _complete(self, request: Request) -> None:
         """3. The transaction ends: the line changes, the next ones begin, then those who wait go on."""
         core = request.core
-        if request.kind in (_FETCH, _OWN):
+        if request.kind in (FETCH, OWN):
             state = core.lines[request.line]
             lost = self._change(request, state)
             state.locked = False
@@ -352,7 +276,7 @@ class Coherence:
                 self._lock(state.queue.popleft(), state)
         else:
             lost = []
-            if request.kind == _WRITE:
+            if request.kind == WRITE:
                 self._written(request)
         core.active -= 1
         if core.pending:
@@ -361,19 +285,19 @@ class Coherence:
             self._drain(core)
         for other in lost:
             self._spin(other, request.line)
-        if request.kind == _FETCH:
+        if request.kind == FETCH:
             self._show(core, request.line)
         for actor in request.actors:
             actor.resume(None)
 
-    def _change(self, request: _Request, state: _Line) -> list[_Core]:
+    def _change(self, request: Request, state: Line) -> list[Core]:
         """Carry out a coherent transaction; returns the cores that lost their copy."""
         core = request.core
         number = core.parameters.id
         if not state.holders:
             state.data = self._memory.get(request.line, ZERO)
             state.dirty = False
-        if request.kind == _FETCH:
+        if request.kind == FETCH:
             del core.fetching[request.line]
             if not state.holders:
                 state.owner = number
@@ -388,7 +312,7 @@ class Coherence:
             request.store.asked = False
         return lost
 
-    def _written(self, request: _Request) -> None:
+    def _written(self, request: Request) -> None:
         """Data reached memory, from a clean or an uncached store."""
         self._memory[request.line] = request.data
         store = request.store
@@ -408,20 +332,20 @@ class Coherence:
 
     # The store buffer.
 
-    async def _enter(self, actor: Actor, core: _Core, line: int, data: bytes, uncached: bool) -> None:
+    async def _enter(self, actor: Actor, core: Core, line: int, data: bytes, uncached: bool) -> None:
         if len(data) != LINE:
             raise LocalMisuse(f"a store writes a line of {LINE} bytes, not {len(data)}")
         actor.clock += core.parameters.hit_ps
         if len(core.buffer) >= core.parameters.store_buffer:
             core.waiting.append((actor, core.parameters.store_buffer - 1))
             await actor.block()
-        core.buffer.append(_Store(actor.clock, line, data, uncached))
+        core.buffer.append(Store(actor.clock, line, data, uncached))
         if actor.clock > self.engine.now:
             self.engine.at(actor.clock, self._drain, core)
         else:
             self._drain(core)
 
-    def _drain(self, core: _Core) -> None:
+    def _drain(self, core: Core) -> None:
         """Make visible what may be, and ask for ownership of what may be next.  Called when a store's time has
         come and when a transaction for one has ended."""
         while core.buffer:
@@ -431,7 +355,7 @@ class Coherence:
             self._commit(core)
         self._ask(core)
 
-    def _commit(self, core: _Core) -> None:
+    def _commit(self, core: Core) -> None:
         store = core.buffer[0]
         state = core.lines[store.line]
         state.data, state.dirty, state.owner = store.data, True, core.parameters.id
@@ -440,7 +364,7 @@ class Coherence:
             if self._cores[number].lines is core.lines and number != core.parameters.id:
                 self._spin(self._cores[number], store.line)
 
-    def _retire(self, core: _Core) -> None:
+    def _retire(self, core: Core) -> None:
         """The oldest store is visible: make room, and wake who waits for it."""
         core.buffer.popleft()
         ready = [actor for actor, stand in core.waiting if len(core.buffer) <= stand]
@@ -449,7 +373,7 @@ class Coherence:
             for actor in ready:
                 self.engine.at(self.engine.now, actor.resume, None)
 
-    def _ask(self, core: _Core) -> None:
+    def _ask(self, core: Core) -> None:
         """Ask for the oldest stores' lines, as many as misses may be in flight.  An uncached store is asked for
         when it is the oldest, and nothing younger before it has gone."""
         lines: list[int] = []
@@ -458,20 +382,20 @@ class Coherence:
                 return
             if not store.asked and store.line not in lines and (store.uncached or not self._alone(core, store.line)):
                 store.asked = True
-                kind = _WRITE if store.uncached else _OWN
-                self._issue(_Request(core, kind, store.line, store.data, store))
+                kind = WRITE if store.uncached else OWN
+                self._issue(Request(core, kind, store.line, store.data, store))
             if store.uncached:
                 return
             lines.append(store.line)
 
     # Spinning cores.
 
-    def _spin(self, core: _Core, line: int) -> None:
+    def _spin(self, core: Core, line: int) -> None:
         """The core lost a line, or it changed while it had none: if it spins on it, it fetches it again."""
         if core.parameters.id in self._watchers.get(line, ()) and self._visible(core, line) is None:
             self._fetch(core, line)
 
-    def _show(self, core: _Core, line: int) -> None:
+    def _show(self, core: Core, line: int) -> None:
         """The core has a line again: if it spins on it and sees other data, poke it."""
         watcher = self._watchers.get(line, {}).get(core.parameters.id)
         if watcher is not None:

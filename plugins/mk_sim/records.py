@@ -1,0 +1,93 @@
+"""The records the coherence model keeps: lines, stores, transactions, cores, watchers.
+
+Plain data, changed by `coherence.py` alone.  May not know: when any of it changes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, Protocol
+
+from mk_sim.parameters import LINE
+
+if TYPE_CHECKING:
+    from mk_sim.engine import Actor
+    from mk_sim.parameters import CoreParameters
+
+ZERO: Final = bytes(LINE)
+FETCH, OWN, READ, WRITE = range(4)
+"""Kinds of transactions: coherent fetch and ownership; read and write of memory past the caches."""
+
+
+class Pokable(Protocol):
+    """Who is told that a watched line shows something else: an actor, or who passes it on to one."""
+
+    def poke(self, value: int, time: int) -> None: ...
+
+
+class Line:
+    """A line as an island has it.  `holders` are the cores with a copy, in the order they got it; `owner` the
+    one that answers for it, -1 if memory does; `dirty` if memory may differ."""
+
+    __slots__ = ("data", "dirty", "holders", "locked", "owner", "queue")
+
+    def __init__(self) -> None:
+        self.data = ZERO
+        self.holders: dict[int, None] = {}
+        self.owner = -1
+        self.dirty = False
+        self.locked = False
+        self.queue: deque[Request] = deque()
+
+
+class Store:
+    """A store in a buffer, executed at `ready` ps; `asked` while its ownership is under way."""
+
+    __slots__ = ("asked", "data", "line", "ready", "uncached")
+
+    def __init__(self, ready: int, line: int, data: bytes, uncached: bool) -> None:
+        self.ready = ready
+        self.line = line
+        self.data = data
+        self.uncached = uncached
+        self.asked = False
+
+
+class Request:
+    """A transaction.  `actors` wait for its end; `store` is the one it serves."""
+
+    __slots__ = ("actors", "core", "data", "kind", "line", "store")
+
+    def __init__(self, core: Core, kind: int, line: int, data: bytes = ZERO, store: Store | None = None) -> None:
+        self.core = core
+        self.kind = kind
+        self.line = line
+        self.data = data
+        self.store = store
+        self.actors: list[Actor] = []
+
+
+class Core:
+    """A core's side: its island's lines, its transactions, its store buffer."""
+
+    __slots__ = ("active", "buffer", "fetching", "lines", "parameters", "pending", "waiting")
+
+    def __init__(self, parameters: CoreParameters, lines: dict[int, Line]) -> None:
+        self.parameters = parameters
+        self.lines = lines
+        self.active = 0
+        self.pending: deque[Request] = deque()
+        self.fetching: dict[int, Request] = {}
+        self.buffer: deque[Store] = deque()
+        self.waiting: list[tuple[Actor, int]] = []  # (actor, stores it lets stand in the buffer)
+
+
+class Watcher:
+    """A core spinning on a line, and what it saw there."""
+
+    __slots__ = ("actor", "seen", "value")
+
+    def __init__(self, actor: Pokable, value: int, seen: bytes) -> None:
+        self.actor = actor
+        self.value = value
+        self.seen = seen
