@@ -248,3 +248,17 @@ def test_lines_are_fresh_whatever_the_firmware_left_there(boot: Boot) -> None:
     channels = (replace(base.channels[0], address_a=into, address_b=into), *base.channels[1:])
     events, _ = boot(replace(base, channels=channels), sources(), "")
     assert joined(events) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("program", ["upcalls", "threads"])
+def test_dispatchers_have_their_upcalls(boot: Boot, program: str) -> None:
+    events, _ = boot(four_cores(), sources(f"{program}.c"), program)
+    assert not [event.error for event in raised(events)]
+    assert [event.name for event in events if isinstance(event, ProgramDone)] == [program]
+
+
+def test_an_upcall_address_of_the_drivers_faults_in_user_mode(boot: Boot) -> None:
+    events, _ = boot(four_cores(), sources("wild.c"), "wild")
+    assert [event.error for event in raised(events)] == [
+        "page fault at 0x6f000000: address 0x6f000000 is not the program's"
+    ]

@@ -115,8 +115,25 @@ struct mk_words {
     uint64_t w[MK_WORDS];
 };
 
-/* The page a dispatcher shares with its driver.  The driver reads `text` alone, and writes the rest.
- * Volatile, no barriers: both run on the same core. */
+struct mk_frame { /* all registers, as a driver saves and restores them */
+    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
+    uint64_t vector, error, rip, cs, rflags, rsp, ss;
+};
+
+/* Upcalls.  A dispatcher that has put an address into `entries` is entered there instead of being resumed,
+ * disabled, on `upcall_stack` (a page), with this page in rdi; what it was at lies in `enabled`.  It counts as
+ * disabled, and is resumed where it was, while `disabled` is set or it runs in the critical range: the end
+ * of its own resumption.  Addresses it may not use fault in user mode, like any other. */
+enum mk_entry {
+    MK_RUN,                 /* it had to give up the core, and has it again */
+    MK_LRPC,                /* the same, and local messages wait */
+    MK_PAGE_FAULT,          /* rsi: address, rdx: error code, rcx: rip */
+    MK_TRAP,                /* rsi: vector, rdx: error code, rcx: rip */
+    MK_DISABLED_PAGE_FAULT, /* as MK_PAGE_FAULT, while disabled; what it was at lies in `disabled_save` */
+    MK_ENTRIES
+};
+
+/* The page a dispatcher shares with its driver.  Volatile, no barriers: both run on the same core. */
 struct mk_dispatcher {
     uint32_t core;    /* index in mk_cores */
     uint32_t slot;
@@ -126,8 +143,13 @@ struct mk_dispatcher {
     uint32_t run;     /* monitor of the boot core: program to run, or MK_NOWHERE */
     volatile uint32_t mail;    /* local messages wait */
     volatile uint32_t crowded; /* another dispatcher wants this core: do not spin */
+    volatile uint32_t disabled; /* 2: in MK_DISABLED_PAGE_FAULT, where another fault is the end */
+    volatile uint32_t sliced;   /* wants MK_RUN at the end of a quantum even if nobody else wants the core */
+    uint64_t entries[MK_ENTRIES], upcall_stack, critical_begin, critical_end;
+    struct mk_frame enabled, disabled_save;
     char text[1024];
 };
+_Static_assert(sizeof(struct mk_dispatcher) <= MK_PAGE, "it is a page");
 
 /* What a flat program image begins with; user.ld fills the sizes in. */
 struct mk_header {

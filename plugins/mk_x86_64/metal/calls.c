@@ -17,7 +17,7 @@ void end(struct dcb *dcb, struct mk_words last) {
     wake(&core.dcbs[MK_MONITOR]);
 }
 
-static uint64_t lmp_send(struct dcb *from, const struct frame *save) {
+static uint64_t lmp_send(struct dcb *from, const struct mk_frame *save) {
     if (save->rdi >= MK_DISPATCHERS || !core.dcbs[save->rdi].root || core.dcbs[save->rdi].ended)
         return MK_REFUSED;
     struct dcb *to = &core.dcbs[save->rdi];
@@ -32,7 +32,7 @@ static uint64_t lmp_send(struct dcb *from, const struct frame *save) {
     return 0;
 }
 
-static void hand_over(struct frame *save, const struct mk_words *words) {
+static void hand_over(struct mk_frame *save, const struct mk_words *words) {
     save->rsi = words->w[0];
     save->rdx = words->w[1];
     save->r10 = words->w[2];
@@ -72,7 +72,7 @@ static uint64_t spawn_free(uint64_t program, uint64_t klass, uint64_t role) {
     return MK_NONE;
 }
 
-static uint64_t privileged(struct dcb *dcb, const struct frame *save) {
+static uint64_t privileged(struct dcb *dcb, const struct mk_frame *save) {
     bool boot = core.index == mk_boot_core;
     switch (save->rax) {
     case MK_CALL_LOG:
@@ -97,7 +97,7 @@ static uint64_t privileged(struct dcb *dcb, const struct frame *save) {
 }
 
 bool call(struct dcb *dcb) {
-    struct frame *save = &dcb->save;
+    struct mk_frame *save = &dcb->save;
     switch (save->rax) {
     case MK_CALL_EXIT:
         if (is_monitor(dcb))
@@ -109,8 +109,10 @@ bool call(struct dcb *dcb) {
         dcb->blocked = !dcb->wake;
         dcb->wake = false;
         dcb->deadline = save->rdi;
+        dcb->lost = dcb->blocked;
         return dcb->blocked;
     case MK_CALL_YIELD:
+        dcb->lost = true;
         return true;
     case MK_CALL_NOTIFY:
         save->rax = save->rdi < mk_core_count && save->rsi < MK_DISPATCHERS ? 0 : MK_REFUSED;

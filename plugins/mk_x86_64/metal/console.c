@@ -70,7 +70,7 @@ void power_off(uint64_t status, uint64_t messages) {
     leave(EXIT_ORDERLY);
 }
 
-void panic(const char *reason, const struct frame *frame) {
+void panic(const char *reason, const struct mk_frame *frame) {
     uint64_t address;
     __asm__ volatile("mov %%cr2, %0" : "=r"(address));
     put_text("\n@mk {\"event\":\"panic\",\"reason\":\"");

@@ -66,6 +66,8 @@ static void set_timer(struct dcb *running) {
         if (running && dcb != running && may_run(dcb)) {
             wanted = core.slice > now ? core.slice - now : 1;
             crowded = true;
+        } else if (dcb == running && dcb->page->sliced) {
+            wanted = core.slice > now ? core.slice - now : 1;
         } else if (dcb->root && dcb->blocked && dcb->deadline)
             wanted = dcb->deadline > now ? dcb->deadline - now : 1;
         if (wanted && (!ticks || wanted < ticks))
@@ -97,7 +99,7 @@ static struct dcb *preempt(void) {
 }
 
 static _Noreturn void dispatch(struct dcb *dcb) {
-    if (dcb != core.current || core.idle)
+    if (dcb != core.current || core.idle || (dcb && dcb->lost))
         core.slice = time_now() + QUANTUM;
     set_timer(dcb);
     core.idle = !dcb;
@@ -105,16 +107,22 @@ static _Noreturn void dispatch(struct dcb *dcb) {
         idle(core.row->stack);
     if (dcb != core.current)
         __asm__ volatile("mov %0, %%cr3" ::"r"(dcb->root) : "memory");
+    if (dcb != core.current)
+        core.current->lost = true;
     core.current = dcb;
+    if (dcb->lost)
+        upcall(dcb, dcb->count ? MK_LRPC : MK_RUN, 0, 0, 0);
+    dcb->lost = false;
     resume(&dcb->save);
 }
 
 /* One event, to completion: who runs next. */
-static struct dcb *handle(const struct frame *frame) {
+static struct dcb *handle(const struct mk_frame *frame) {
     switch (frame->vector) {
     case VECTOR_TIMER:
         core.armed = false;
         apic_done();
+        core.current->lost = true;
         for (struct dcb *dcb = core.dcbs; dcb < core.dcbs + MK_DISPATCHERS; dcb++)
             if (dcb->blocked && dcb->deadline && dcb->deadline <= time_now())
                 wake(dcb);
@@ -131,6 +139,10 @@ static struct dcb *handle(const struct frame *frame) {
         uint64_t address = 0;
         if (frame->vector == VECTOR_PAGE_FAULT)
             __asm__ volatile("mov %%cr2, %0" : "=r"(address));
+        bool page = frame->vector == VECTOR_PAGE_FAULT;
+        if (upcall(core.current, page ? MK_PAGE_FAULT : MK_TRAP, page ? address : frame->vector, frame->error,
+                   frame->rip))
+            return core.current;
         if (core.current->slot == MK_MONITOR)
             panic("the monitor faulted", frame);
         end(core.current, (struct mk_words){{MK_FAULTED, core.current->slot, core.current->program, frame->vector,
@@ -140,7 +152,7 @@ static struct dcb *handle(const struct frame *frame) {
     }
 }
 
-_Noreturn void trap(const struct frame *frame) {
+_Noreturn void trap(const struct mk_frame *frame) {
     if (frame->cs & 3)
         core.current->save = *frame;
     else if (!core.idle || frame->vector < VECTOR_TIMER)

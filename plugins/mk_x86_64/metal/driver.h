@@ -2,6 +2,7 @@
  *
  *   driver.c    a core's start, events (traps, interrupts), the schedule
  *   calls.c     what dispatchers may ask for
+ *   upcall.c    how a dispatcher hears of what happened to it
  *   space.c     address spaces, processes
  *   apic.c      local APIC: timer, IPIs, starting cores
  *   console.c   the serial log, panics, power-off
@@ -26,23 +27,19 @@
 #define QUANTUM 100000 /* ticks of the APIC timer a dispatcher runs while others want to: 0.1 ms */
 #define MAILBOX 8      /* local messages that may wait for a dispatcher */
 
-struct frame { /* as trap.S pushes it */
-    uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
-    uint64_t vector, error, rip, cs, rflags, rsp, ss;
-};
-
 struct pool { /* free pages, taken and never given back: a part is emptied as a whole */
     uint64_t next, end;
 };
 
 struct dcb { /* dispatcher control block */
-    struct frame save;
+    struct mk_frame save; /* where it goes on; of an upcall, where that begins */
     uint64_t root; /* address space, 0: slot is free */
     struct mk_dispatcher *page;
     uint64_t deadline; /* when blocked: wake at this time; 0: never */
     bool blocked;
     bool wake;         /* something happened since it last looked: the next block returns at once */
     bool ended;        /* the monitor has not been told yet */
+    bool lost;         /* it has had to give up the core since it last ran: an upcall if it wants one */
     uint32_t slot;
     uint32_t program;
     uint32_t preempted;
@@ -99,7 +96,7 @@ static inline uint8_t in8(uint16_t port) {
 
 /* trap.S */
 extern const char trap_stubs[];
-_Noreturn void resume(const struct frame *frame);
+_Noreturn void resume(const struct mk_frame *frame);
 _Noreturn void idle(uint64_t stack);
 struct pointer {
     uint16_t limit;
@@ -110,6 +107,10 @@ void load_gdt(const struct pointer *pointer);
 /* driver.c */
 bool may_run(const struct dcb *dcb);
 void wake(struct dcb *dcb);
+
+/* upcall.c: begin the upcall `entry` of a dispatcher that is about to run, if it has one; false: it has none,
+ * or may not be interrupted that way now. */
+bool upcall(struct dcb *dcb, uint32_t entry, uint64_t a, uint64_t b, uint64_t c);
 
 /* calls.c: the dispatcher goes on unless it ended, blocked or yielded; true: choose again. */
 bool call(struct dcb *dcb);
@@ -128,5 +129,5 @@ void apic_start(const struct mk_core *to, uint32_t step);
 /* console.c */
 void log_line(const char *text, size_t length);
 _Noreturn void power_off(uint64_t status, uint64_t messages);
-_Noreturn void panic(const char *reason, const struct frame *frame);
+_Noreturn void panic(const char *reason, const struct mk_frame *frame);
 #endif

@@ -1,7 +1,7 @@
 // metal: driver
 // The border between user and driver: in by trap(), out by resume() or idle().
 //
-// Every entry saves all registers as a struct frame on the core's stack and calls trap(), which does
+// Every entry saves all registers as a struct mk_frame on the core's stack and calls trap(), which does
 // not return: the stack holds nothing between events.
 
     .macro stub number
@@ -46,7 +46,7 @@ entry:
     call trap
 
     .globl resume
-resume:                         // resume(const struct frame *)
+resume:                         // resume(const struct mk_frame *)
     mov %rdi, %rsp
     pop %r15
     pop %r14
