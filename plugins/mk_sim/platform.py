@@ -147,6 +147,10 @@ class Simulation:
             self._engine.at(max(at_ps, self._engine.now), _deliver, machine)
 
     def emit(self, event: Event) -> None:
+        """A core runs ahead: the outside is told when global time has come to the event."""
+        self._engine.at(max(event.at_ns * 1000, self._engine.now), self._tell, event)
+
+    def _tell(self, event: Event) -> None:
         self._sink(event)
         if isinstance(event, Booted):
             self._booted = True

@@ -143,7 +143,7 @@ class _Report:
                 view.running(name)
                 try:
                     result = kernel.run(name, **parameters[name])
-                except ProgramFailed:
+                except (ProgramFailed, BootTimeout):
                     self._done.append((name, "failed", ()))
                     raise
                 self._done.append((name, "ok", result.rows))
@@ -163,8 +163,9 @@ class _Report:
         else:
             self._print()
         failed = [event for event in self._kernel.events if isinstance(event, CoreFailed)]
+        known = {core.id: f" (the board says: {core.fails})" for core in self._kernel.blueprint.cores if core.fails}
         for event in failed:
-            output.warn(f"core {event.core} failed: {event.reason}")
+            output.warn(f"core {event.core} failed: {event.reason}{known.get(event.core, '')}")
         if failed:
             output.warn(
                 f"{self._kernel.blueprint.board}: {len(failed)} of {len(self._kernel.blueprint.cores)} cores are not up"

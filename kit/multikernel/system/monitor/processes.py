@@ -112,7 +112,7 @@ class Processes:
             callback(sender.dispatcher)
 
     async def _spawn_on(self, sender: Sender, message: SpawnOn) -> None:
-        if message.core not in self._events.environment.routes.cores:
+        if message.core not in self._links.reachable():
             await self.reply(sender.dispatcher, encode(Done(message.request, 0, 1)))
             return
         name = self._names[sender.dispatcher]
