@@ -262,3 +262,9 @@ def test_an_upcall_address_of_the_drivers_faults_in_user_mode(boot: Boot) -> Non
     assert [event.error for event in raised(events)] == [
         "page fault at 0x6f000000: address 0x6f000000 is not the program's"
     ]
+
+
+def test_a_fault_in_the_upcall_for_disabled_faults_ends_the_program(boot: Boot) -> None:
+    events, _ = boot(four_cores(), sources("twice.c"), "twice")
+    (fault,) = raised(events)
+    assert fault.error.endswith("address 0xbad0001 is not the program's")
