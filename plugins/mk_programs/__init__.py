@@ -12,7 +12,11 @@ multikernel_api = 1
 @hookimpl
 def programs() -> Iterator[ProgramSpec]:
     yield ProgramSpec(
-        "ping", "Latency and throughput of every class of pair of cores.", factory=ping.main, metal=("ping.c",)
+        "ping",
+        "Latency and throughput of every class of pair of cores.",
+        factory=ping.main,
+        parameters=(("rounds", int), ("messages", int), ("class", str)),
+        metal=("ping.c",),
     )
     yield ProgramSpec("ping-probe", "One side of ping: measures to its argument's core.", factory=ping.probe)
     yield ProgramSpec("ping-echo", "The other side of ping.", factory=ping.echo)

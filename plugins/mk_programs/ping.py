@@ -37,7 +37,7 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     only = dispatcher.environment.parameter("class", "")
     listener = await dispatcher.export(RESULTS)
     rows: list[Row] = []
-    for pair in dispatcher.environment.blueprint.pair_classes:
+    for pair in (*dispatcher.environment.blueprint.pair_classes, dispatcher.environment.routes.local):
         if only and pair.name != only:
             continue
         await dispatcher.spawn_on(pair.dst, SERVICE)

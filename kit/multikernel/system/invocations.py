@@ -60,6 +60,9 @@ if TYPE_CHECKING:
 FIRST_GIVEN = CNODE_SLOTS
 """First slot for capabilities that others put there: the driver makes CNodes for them as needed, from slot 1
 of the root on."""
+FLUSH_PAGES = 33
+"""From this many pages on the whole TLB is flushed instead, at no more than their cost: Linux's ceiling on x86
+(`tlb_single_page_flush_ceiling`)."""
 CLIENT_SLOTS = 32
 """Messages in the buffer between a dispatcher and its monitor, each way."""
 
@@ -292,5 +295,5 @@ class Invocations:
             self._machine.charge(charge.name, charge.times)
         for effect in outcome.effects:
             if isinstance(effect, InvalidateTlb):
-                self._machine.charge("tlb_invalidate", -(-effect.size // PAGE))
+                self._machine.charge("tlb_invalidate", min(-(-effect.size // PAGE), FLUSH_PAGES))
                 self._machine.invalidate(effect.root, effect.va, effect.size)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 TREES = ("broadcast", "unicast", "multicast", "numa")
 """Trees by number, as messages name them."""
 
-_SELF = PairClass("self", 0, 0, 0, "lmp", "sender", 16, "")
 
 
 class Routes:
@@ -34,6 +33,8 @@ class Routes:
         self._pair_name = blueprint.pair_class
         self._members: tuple[dict[int, Member], ...] = tuple(_members(blueprint, name) for name in TREES)
         self.boot_core = blueprint.boot_core
+        local = next((binding.plugin for binding in blueprint.bindings if binding.slot == "transport:self"), "lmp")
+        self.local = PairClass("self", len(blueprint.cores), self.boot_core, self.boot_core, local, "sender", 16, "")
         self.cores: tuple[int, ...] = tuple(sorted(self._cores))
 
     def core(self, core: int) -> CoreEntry:
@@ -42,7 +43,7 @@ class Routes:
 
     def transport(self, a: int, b: int) -> PairClass:
         """The class of the directed pair; KeyError names it when the blueprint has none."""
-        return self._classes[self._pair_name(self._cores[a], self._cores[b])] if a != b else _SELF
+        return self._classes[self._pair_name(self._cores[a], self._cores[b])] if a != b else self.local
 
     def same_island(self, a: int, b: int) -> bool:
         island = self._cores[a].island
