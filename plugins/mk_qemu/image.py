@@ -36,7 +36,7 @@ from typing import NamedTuple
 from mk_qemu.layout import place
 from mk_qemu.tables import USER_SCRIPT, Program, core_tables, driver_script, embed
 from multikernel.blueprint import Blueprint
-from multikernel.errors import PlatformError
+from multikernel.errors import FileError, PlatformError
 
 MONITOR = "monitor"
 """The program every core's driver starts first."""
@@ -79,7 +79,7 @@ def read_sources(sources: Sequence[Path]) -> list[Source]:
                 "`// metal: all` or `// metal: program NAME [pairs]`"
             )
         name = first[3] if part == "program" else ""
-        found.append(Source(path, part, name, first[4:] == ["pairs"]))
+        found.append(Source(path.absolute(), part, name, first[4:] == ["pairs"]))
     return sorted(found, key=lambda source: (source.part, source.program, source.path.name))
 
 
@@ -149,9 +149,12 @@ class Toolchain:
 
     def run(self, arguments: Sequence[str], folder: Path) -> None:
         command = [sys.executable, "-m", "ziglang", *arguments]
-        done = subprocess.run(
-            command, cwd=folder, env=self._environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
+        try:
+            done = subprocess.run(
+                command, cwd=folder, env=self._environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise PlatformError(f"the toolchain did not end within {TIMEOUT} s: zig {' '.join(arguments)}") from error
         if done.returncode:
             raise PlatformError(f"the toolchain refused: zig {' '.join(arguments)}\n{done.stderr.strip()}")
 
@@ -190,16 +193,25 @@ def _headers(given: Sequence[Source]) -> list[Path]:
 
 def build_image(blueprint: Blueprint, sources: Sequence[Path], folder: Path) -> Path:
     """Build `folder`/kernel.elf; the generated files stay beside it.  `sources` are the C facets of the
-    bound plugins.  Raises PlatformError."""
+    bound plugins.  Raises PlatformError, FileError."""
+    folder = folder.absolute()  # the compiler is not asked from here
     given = _with_runtime(sources)
     layout = place(blueprint)
     table = _table(given)
     headers = _headers(given)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "tables.c").write_text(core_tables(blueprint, layout, table), encoding="utf-8")
-    (folder / "programs.S").write_text(embed([program.name for program in table]), encoding="utf-8")
-    (folder / "driver.ld").write_text(driver_script(layout), encoding="utf-8")
-    (folder / "user.ld").write_text(USER_SCRIPT, encoding="utf-8")
+    folder = folder.absolute()  # the toolchain runs in folders of its own
+    generated = {
+        "tables.c": core_tables(blueprint, layout, table),
+        "programs.S": embed([program.name for program in table]),
+        "driver.ld": driver_script(layout),
+        "user.ld": USER_SCRIPT,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in generated.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FileError(f"{error.filename}: {error.strerror}; name a folder that can be written") from error
     tools = Toolchain(cache_folder())
     with ThreadPoolExecutor(max_workers=2) as pool:
         objects = dict(zip(given, pool.map(lambda source: tools.compile(source.path, headers), given), strict=True))

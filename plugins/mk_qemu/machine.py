@@ -122,11 +122,17 @@ def run(arguments: Sequence[str], seconds: float, take: Callable[[str], None]) -
         if process.stdout is not None:
             _read_lines(process.stdout.fileno(), deadline, seconds, take)
         return process.wait(timeout=max(1.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired as error:
+        raise _too_long(seconds) from error
     finally:
         process.kill()
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def _too_long(seconds: float) -> BootTimeout:
+    return BootTimeout(f"the image under QEMU did not end within {seconds:g} s of wall time")
 
 
 def _read_lines(descriptor: int, deadline: float, seconds: float, take: Callable[[str], None]) -> None:
@@ -135,7 +141,7 @@ def _read_lines(descriptor: int, deadline: float, seconds: float, take: Callable
         ready.register(descriptor, selectors.EVENT_READ)
         while True:
             if not ready.select(max(0.0, deadline - time.monotonic())):
-                raise BootTimeout(f"the image under QEMU did not end within {seconds:g} s of wall time")
+                raise _too_long(seconds)
             data = os.read(descriptor, 65536)
             if not data:
                 break

@@ -56,6 +56,7 @@ class QemuSession:
         self._virtual_ns = 0
         self._messages = 0
         self._instances = 0
+        self._stopped = False
 
     def instance(self, program: str) -> None:
         """Boot the image with `program`, or with none, to its end.  Raises PlatformError, BootTimeout."""
@@ -86,6 +87,8 @@ class QemuSession:
     def run(self, program: str, arguments: Sequence[tuple[str, str]]) -> None:
         """An instance that runs `program`.  Raises UsageError for a program the image does not hold or
         arguments, BootTimeout, PlatformError; a program that faults or fails is an event."""
+        if self._stopped:
+            raise UsageError("the kernel has been stopped")
         if program not in self._known:
             near = difflib.get_close_matches(program, self._known)
             hint = f" (did you mean {', '.join(near)}?)" if near else ""
@@ -98,8 +101,8 @@ class QemuSession:
 
     def stop(self) -> Outcome:
         """What the instances did; none is running.  The digest is the SHA-256 of all their logs."""
-        used = len(self._blueprint.channels)
-        return Outcome(self._digest.hexdigest(), self._virtual_ns, used, self._messages)
+        self._stopped = True
+        return Outcome(self._digest.hexdigest(), self._virtual_ns, len(self._blueprint.channels), self._messages)
 
 
 class QemuPlatform:

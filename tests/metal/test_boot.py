@@ -14,7 +14,7 @@ from mk_qemu.image import build_image
 from mk_qemu.log import Reader
 from mk_qemu.machine import command, run
 from mk_qemu.platform import QemuPlatform
-from multikernel.errors import PlatformError, UsageError
+from multikernel.errors import FileError, PlatformError, UsageError
 from multikernel.events import (
     Booted,
     CoreFailed,
@@ -169,8 +169,11 @@ def test_a_program_the_image_does_not_hold_is_refused(tools: None) -> None:
         session.run("ping", (("rounds", "3"),))
 
 
-def test_keep_leaves_the_image_what_made_it_and_the_logs(tools: None, tmp_path: Path) -> None:
-    options = BootOptions(timeout_ns=60 * SECOND, keep=str(tmp_path))
+def test_keep_leaves_the_image_what_made_it_and_the_logs(
+    tools: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path.parent)
+    options = BootOptions(timeout_ns=60 * SECOND, keep=tmp_path.name)
     session = QemuPlatform().boot(four_cores(), code(sources()), options, lambda event: None)
     session.run("ping", ())
     names = {path.name for path in tmp_path.iterdir()}
@@ -185,6 +188,8 @@ def test_the_outcome_counts_what_was_sent(tools: None) -> None:
     # Three others: hello, welcome, joined, off, bye each.
     assert (outcome.messages, outcome.channels) == (15, 3)
     assert session.stop() == outcome
+    with pytest.raises(UsageError, match="the kernel has been stopped"):
+        session.run("ping", ())
 
 
 def test_no_simd_in_the_image(tools: None, tmp_path: Path) -> None:
@@ -209,6 +214,12 @@ def test_a_source_that_says_nothing_is_refused(tmp_path: Path) -> None:
     stray.write_text("int x;\n")
     with pytest.raises(PlatformError, match=r"stray\.c:1:1: not a source of an image; begin it with"):
         build_image(four_cores(), [*sources(), stray], tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="file/folder: Not a directory; name a folder that can be written"):
+        build_image(four_cores(), sources(), tmp_path / "file" / "folder")
 
 
 def test_a_mistake_in_a_source_is_told_with_the_compilers_words(tools: None, tmp_path: Path) -> None:

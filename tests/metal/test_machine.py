@@ -19,6 +19,7 @@ from multikernel.errors import BootTimeout, PlatformError
 from tests.metal.machines import MIB, four_cores, with_broken_core
 
 LINES = [sys.executable, "-c", "import os; print('one'); print('two'); print(os.getpid(), end='')"]
+CLOSED = "import os, time; print(os.getpid(), flush=True); os.close(1); os.close(2); time.sleep(1000)"
 SLEEP = "import os, time; print(os.getpid(), flush=True); time.sleep(1000)"
 
 
@@ -91,6 +92,14 @@ def test_time_out_kills_and_reaps() -> None:
     with pytest.raises(BootTimeout, match="did not end within 1 s"):
         run([sys.executable, "-c", SLEEP], 1, lines.append)
     with pytest.raises(ProcessLookupError):  # reaped: not even a zombie
+        os.kill(int(lines[0]), 0)
+
+
+def test_one_that_closes_its_output_and_stays_is_killed_too() -> None:
+    lines: list[str] = []
+    with pytest.raises(BootTimeout, match="did not end within 1 s"):
+        run([sys.executable, "-c", CLOSED], 1, lines.append)
+    with pytest.raises(ProcessLookupError):
         os.kill(int(lines[0]), 0)
 
 
