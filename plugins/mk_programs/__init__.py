@@ -20,5 +20,10 @@ def programs() -> Iterator[ProgramSpec]:
     )
     yield ProgramSpec("ping-probe", "One side of ping: measures to its argument's core.", factory=ping.probe)
     yield ProgramSpec("ping-echo", "The other side of ping.", factory=ping.echo)
-    yield ProgramSpec("unmap", "A page mapped on all cores and taken away by each protocol.", factory=unmap.main)
+    yield ProgramSpec(
+        "unmap",
+        "A page mapped on all cores and taken away by each protocol.",
+        factory=unmap.main,
+        parameters=(("pages", int), ("cores", int), ("protocol", str)),
+    )
     yield ProgramSpec("unmap-touch", "One core of unmap: touches the page until it is gone.", factory=unmap.touch)

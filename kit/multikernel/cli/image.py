@@ -13,7 +13,7 @@ import typer
 from multikernel.assemble import assemble
 from multikernel.cli import output
 from multikernel.cli.assemble import complete_board
-from multikernel.errors import FileError, UsageError
+from multikernel.errors import UsageError
 from multikernel.interfaces import ImageBuilder
 from multikernel.kernel import resolve
 from multikernel.registry import Registry
@@ -36,10 +36,7 @@ def image(
     if dry_run:
         output.note(f"{blueprint.board}: binds for {name}; would build in {folder}; nothing was built")
         return
-    try:
-        path = builder.image(blueprint, code, folder)
-    except OSError as error:
-        raise FileError(f"{error.filename}: {error.strerror}", code="not-writable") from None
+    path = builder.image(blueprint, code, folder)
     if json:
         output.emit_json({"board": blueprint.board, "platform": name, "hash": blueprint.hash, "file": str(path)})
     else:
