@@ -46,7 +46,7 @@ def boot(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Boot:
 
 def once(blueprint: Blueprint, sources: Sequence[Path], program: str, log: Path) -> tuple[list[Event], str]:
     events: list[Event] = []
-    options = BootOptions(timeout_ns=60 * SECOND, trace=str(log))
+    options = BootOptions(timeout_ns=20 * SECOND, trace=str(log))
     session = QemuPlatform().boot(blueprint, code(sources), options, events.append)
     if program:
         session.run(program, ())

@@ -161,7 +161,7 @@ def test_a_panic_names_core_vector_and_address(boot: Boot) -> None:
 
 def test_a_program_the_image_does_not_hold_is_refused(tools: None) -> None:
     session = QemuPlatform().boot(
-        four_cores(), code(sources()), BootOptions(timeout_ns=60 * SECOND), lambda event: None
+        four_cores(), code(sources()), BootOptions(timeout_ns=20 * SECOND), lambda event: None
     )
     with pytest.raises(UsageError, match=r"'pong' has no C facet \(did you mean ping\?\)"):
         session.run("pong", ())
@@ -173,7 +173,7 @@ def test_keep_leaves_the_image_what_made_it_and_the_logs(
     tools: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path.parent)
-    options = BootOptions(timeout_ns=60 * SECOND, keep=tmp_path.name)
+    options = BootOptions(timeout_ns=20 * SECOND, keep=tmp_path.name)
     session = QemuPlatform().boot(four_cores(), code(sources()), options, lambda event: None)
     session.run("ping", ())
     names = {path.name for path in tmp_path.iterdir()}
@@ -182,7 +182,7 @@ def test_keep_leaves_the_image_what_made_it_and_the_logs(
 
 def test_the_outcome_counts_what_was_sent(tools: None) -> None:
     session = QemuPlatform().boot(
-        four_cores(), code(sources()), BootOptions(timeout_ns=60 * SECOND), lambda event: None
+        four_cores(), code(sources()), BootOptions(timeout_ns=20 * SECOND), lambda event: None
     )
     outcome = session.stop()
     # Three others: hello, welcome, joined, off, bye each.
