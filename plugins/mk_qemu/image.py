@@ -194,7 +194,6 @@ def _headers(given: Sequence[Source]) -> list[Path]:
 def build_image(blueprint: Blueprint, sources: Sequence[Path], folder: Path) -> Path:
     """Build `folder`/kernel.elf; the generated files stay beside it.  `sources` are the C facets of the
     bound plugins.  Raises PlatformError, FileError."""
-    folder = folder.absolute()  # the compiler is not asked from here
     given = _with_runtime(sources)
     layout = place(blueprint)
     table = _table(given)
