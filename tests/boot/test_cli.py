@@ -8,7 +8,6 @@ import pty
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -245,9 +244,7 @@ def test_images_that_cannot_be(mkit: Mkit, arguments: list[str], code: int, mess
 
 def test_a_dry_image(mkit: Mkit, tmp_path: Path) -> None:
     before = sorted(path.name for path in tmp_path.iterdir())
-    started = time.monotonic()
     done = mkit("image", "x86-qemu", "--dry-run")
     assert done.returncode == 0
     assert "would build in build/x86-qemu; nothing was built" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == before
-    assert time.monotonic() - started < 60

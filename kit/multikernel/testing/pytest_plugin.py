@@ -21,7 +21,6 @@ Invariant: importing this imports nothing but pytest; the kit is loaded when the
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from difflib import get_close_matches
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -147,6 +146,8 @@ def _wanted(marker: pytest.Mark, config: pytest.Config, test: str) -> list[Wante
 
     for name in marker.kwargs:
         if name not in WORDS:
+            from difflib import get_close_matches
+
             near = get_close_matches(name, WORDS)
             hint = f" (did you mean {', '.join(near)}?)" if near else ""
             raise refuse(f"takes no {name!r}{hint}; it takes: {', '.join(WORDS)}")
