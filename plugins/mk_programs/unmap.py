@@ -32,8 +32,8 @@ SERVICE = "unmap"
 MAP, END = b"m", b"."
 BEFORE, AFTER = 1, 2
 """What the page's first word holds while it is mapped, and what is written once it no longer is."""
-PAUSE = 200
-"""Cycles of other work between two accesses of a reader."""
+PAUSE_NS = 500
+"""How long a reader leaves the core to others between two accesses, at least."""
 
 
 class Reader(NamedTuple):
@@ -120,8 +120,7 @@ async def touch(dispatcher: Dispatcher) -> tuple[Row, ...]:
                 value = await dispatcher.load(mapping.address)
                 accesses += 1
                 stale += value == AFTER
-                await dispatcher.compute(PAUSE)
-                await dispatcher.give_way()
+                await dispatcher.sleep(PAUSE_NS)
         except UnhandledFault:
             await channel.send(accesses.to_bytes(8, "little") + stale.to_bytes(8, "little"))
     return ()

@@ -223,11 +223,11 @@ class CpuDriver:
             self._memory_request(dcb, trap)
             return self._resume()
         if isinstance(trap, Yield):
-            dcb.user.answer(None)
+            dcb.user.answer(bool(self._queue))
             self._preempt()
             return self._schedule()
         if isinstance(trap, IdleCore) and self._queue:
-            dcb.user.answer(None)
+            dcb.user.answer(True)
             self._preempt()
             return self._schedule()
         if isinstance(trap, (Block, IdleCore)):
@@ -244,7 +244,7 @@ class CpuDriver:
     def _block(self, dcb: Dcb, until_ns: int | None) -> Action:
         """Refused when something came since the dispatcher last looked.  The registers of an enabled
         thread are kept; the scheduler's are not, as its next activation looks afresh."""
-        dcb.user.answer(None)
+        dcb.user.answer(False)
         if dcb.pending:
             dcb.pending = False
             return self._resume()
@@ -281,7 +281,8 @@ class CpuDriver:
     # Local messages and invocations
 
     def _send_local(self, dcb: Dcb, trap: SendLocal) -> Action:
-        """LMP: copy into the receiver's buffer.  LRPC: and switch to it, if it is enabled and waiting."""
+        """LMP: copy into the receiver's buffer.  LRPC: and switch to it, unless one of the two is disabled; the
+        receiver gets the rest of the sender's time slice."""
         if len(trap.payload) > PAYLOAD:
             self.machine.charge("trap")
             dcb.user.refuse(LocalMisuse(f"a local message has at most {PAYLOAD} bytes, not {len(trap.payload)}"))
@@ -295,7 +296,8 @@ class CpuDriver:
             return self._resume()
         accepted = not target.exited and buffer.accept(trap.payload)
         dcb.user.answer(accepted)
-        direct = trap.direct and accepted and not target.runnable and not dcb.user.disabled
+        direct = trap.direct and accepted and not dcb.user.disabled and target.disabled_area is None
+        direct = direct and target is not dcb
         self.machine.charge("lrpc" if direct else "trap")  # lrpc: the whole path, into the receiver
         if not accepted:
             return self._resume()
@@ -304,6 +306,8 @@ class CpuDriver:
             self.make_runnable(target)
             return self._resume()
         self._preempt()
+        if target.runnable:
+            self._queue.remove(target)
         target.runnable = True
         target.wake_ns = None
         self._running = target
@@ -314,8 +318,7 @@ class CpuDriver:
         area, target.enabled_area = target.enabled_area, None
         target.pending = area is not None
         target.user.enter(Upcall.LRPC, None, area)
-        self._slice_end = self.machine.now_ns() + self._slice_ns
-        return Action(target, self._slice_end)
+        return self._resume()
 
     def _memory_request(self, dcb: Dcb, trap: InvokeCap) -> None:
         assert self.invocations is not None

@@ -172,8 +172,8 @@ class Trap(Operation[T_co]):
     level: ClassVar[str] = "trap"
 
 
-class Yield(Trap[None]):
-    """Give the rest of the time slice away."""
+class Yield(Trap[bool]):
+    """Give the rest of the time slice away.  Answers whether anybody took it."""
 
     __slots__ = ()
 
@@ -188,8 +188,9 @@ class Block(Trap[None]):
         self.until_ns = until_ns
 
 
-class IdleCore(Trap[None]):
-    """The monitor has nothing to poll for: sleep until an interrupt unless another dispatcher runs."""
+class IdleCore(Trap[bool]):
+    """The monitor has nothing to poll for: let the other runnable dispatchers run, or else sleep until an
+    interrupt.  Answers whether there were any."""
 
     __slots__ = ("until_ns",)
 

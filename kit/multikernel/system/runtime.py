@@ -138,9 +138,9 @@ class Dispatcher:
         """Let the other runnable threads of this dispatcher go first."""
         await Reschedule()
 
-    async def give_way(self) -> None:
-        """Give the rest of the time slice to the core's other dispatchers."""
-        await Yield()
+    async def give_way(self) -> bool:
+        """Give the rest of the time slice to the core's other dispatchers; whether there was one."""
+        return await Yield()
 
     def spawn(self, code: Coroutine[Operation[object], object, T], name: str = "thread") -> Completion[T]:
         """Start a user-level thread; awaiting the completion joins it."""

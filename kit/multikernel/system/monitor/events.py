@@ -23,7 +23,7 @@ from multikernel.errors import PeerError
 from multikernel.system.channels import Bell
 from multikernel.system.environment import KERNEL
 from multikernel.system.messages import decode
-from multikernel.system.operations import Clock, IdleCore, Invoke, PollWait, Spend
+from multikernel.system.operations import Clock, IdleCore, Invoke, PollWait, Spend, Yield
 from multikernel.system.requests import OpenRaw
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Events:
         self._timers_set = 0
         self._before_idle: list[Callback] = []
         self._bell: Bell | None = None
+        self._crowded = False
         self._windows: dict[int, Lines] = {}
 
     def on(self, kind: type[M], handler: Handler[M]) -> None:
@@ -131,16 +132,20 @@ class Events:
         return found
 
     async def _wait(self) -> None:
-        """Poll, bell up, poll again, give the core up."""
-        if await self._poll(self.environment.poll_ns):
-            return
+        """Poll, bell up, poll again, give the core up.  While other dispatchers want the core, the bell stays
+        up and there is one poll a turn."""
         assert self._bell is not None
-        await self._bell.up()
+        if not self._crowded:
+            if await self._poll(self.environment.poll_ns):
+                return
+            await self._bell.up()
         for callback in self._before_idle:
             await callback()
         if not await self._poll(0) and not any(buffer.messages for buffer in self._clients.values()):
-            await IdleCore(self._timers[0][0] if self._timers else None)
-        await self._bell.down()
+            until = self._timers[0][0] if self._timers else None
+            self._crowded = await Yield() if self._crowded else await IdleCore(until)
+        if not self._crowded:
+            await self._bell.down()
 
     async def _poll(self, ns: int) -> bool:
         key = await PollWait(await Clock() + ns)
