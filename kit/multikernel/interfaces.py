@@ -17,6 +17,7 @@ May not know: any implementation.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
@@ -32,7 +33,8 @@ PAYLOAD = 56
 """Bytes of a message: a line less its header word."""
 
 
-class Watch(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Watch:
     """True as soon as the first 8-byte word of line `index` of `lines` differs from `word`.  `maintained`:
     whoever polls it has to invalidate the line before each look, as memory is what counts."""
 

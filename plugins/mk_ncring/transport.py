@@ -14,6 +14,8 @@ May not know: platforms, which side caches.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from multikernel.interfaces import ChannelMemory, Lines, Watch
 from multikernel.system import ring
 
@@ -66,7 +68,7 @@ class NonCoherentEndpoint:
 
     def _bare(self, watch: Watch) -> Watch:
         """The platform watches its own lines; a poll of them is maintained like a load."""
-        return watch._replace(lines=self._lines, maintained=True)
+        return replace(watch, lines=self._lines, maintained=True)
 
 
 class NonCoherentRing:

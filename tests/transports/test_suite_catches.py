@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -80,17 +81,17 @@ class Strips(Faulty):
 
 class Dozes(Faulty):
     def watch(self) -> Watch:
-        return super().watch()._replace(index=self.slots)  # the ack line: true too late
+        return replace(super().watch(), index=self.slots)  # the ack line: true too late
 
 
 class Spins(Faulty):
     def watch(self) -> Watch:
-        return super().watch()._replace(word=1 << 63)
+        return replace(super().watch(), word=1 << 63)
 
 
 class NeverHasRoom(Faulty):
     def room(self) -> Watch:
-        return super().room()._replace(index=0)
+        return replace(super().room(), index=0)
 
 
 class Trusts(Faulty):
