@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -69,6 +70,7 @@ def soon(condition: Callable[[], bool], seconds: float = 5) -> bool:
 @contextmanager
 def nothing_left() -> Iterator[None]:
     """Fails if the body leaves a process or a descriptor of this process behind."""
+    gc.collect()  # what earlier tests left to the collector is not the body's
     before = len(os.listdir("/proc/self/fd")), children(os.getpid()), os.listdir("/dev/shm")
     yield
     assert (len(os.listdir("/proc/self/fd")), children(os.getpid()), os.listdir("/dev/shm")) == before
