@@ -177,6 +177,10 @@ class Coherence:
         """What memory has of a line, at no charge."""
         return self._memory.get(line, ZERO)
 
+    def holds(self, core: int, line: int) -> bool:
+        """Whether a load of this core would hit now."""
+        return self._visible(self._core(core), line) is not None
+
     def peek(self, core: int, line: int) -> bytes:
         """What a load of this core would see now, at no charge."""
         mine = self._core(core)

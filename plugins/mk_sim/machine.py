@@ -113,6 +113,10 @@ class LineAlarms:
                 poller.ready(key, time)
         self._actor.poke(NEWS, time)
 
+    def lost(self, line: int) -> bool:
+        """Whether a look at `line` would have to wait for it."""
+        return line not in self._in_memory and not self._coherence.holds(self._core, line)
+
     def _word(self, line: int) -> int:
         if line in self._in_memory:
             return int.from_bytes(self._coherence.peek_memory(line)[:8], "little")
@@ -152,6 +156,10 @@ class SimPoller:
 
     def armed(self) -> int:
         return len(self._lines)
+
+    def lost(self) -> int | None:
+        """The first line of the array that this core's cache has lost and not yet fetched again."""
+        return next((line for line in self._lines.values() if self._alarms.lost(line)), None)
 
     def ready(self, key: int, time: int) -> None:
         """The line of `key` has changed for this core at `time` ps."""
@@ -403,8 +411,14 @@ class SimMachine(Machine):
                 return Interrupted()
             if limit is not None and actor.clock >= limit:
                 if limit == until:
-                    user.answer(-1)
-                    return None
+                    lost = poller.lost()
+                    if lost is None:
+                        user.answer(-1)
+                        return None
+                    # Somebody writes to it: the look that would end the poll waits for the line, and sees that.
+                    await self._coherence.load(actor, self.core.id, lost)
+                    limit = until = actor.clock + poller.lap(check) + check  # the lap it is in, and one look
+                    continue
                 user.again(op)
                 return TimerFired()
             await actor.wait(limit)
