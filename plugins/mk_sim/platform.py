@@ -97,8 +97,7 @@ class Simulation:
             if self._trace is not None:
                 self._trace.close()
             for driver in self._drivers.values():
-                for dcb in driver.dispatchers.values():
-                    dcb.user.close()
+                driver.close()
         return self._outcome
 
     def _run_until(self, done: Callable[[], bool], what: str) -> None:

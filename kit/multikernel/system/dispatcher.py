@@ -86,6 +86,11 @@ class Context:
     error: BaseException | None = None
     again: Operation[object] | None = None
 
+    def close(self) -> None:
+        """Never to be resumed; Python would warn of a coroutine that never began."""
+        if self.code is not None and getcoroutinestate(self.code) == CORO_CREATED:
+            self.code.close()
+
 
 @dataclass(slots=True, eq=False)
 class Thread:
@@ -209,11 +214,9 @@ class UserDispatcher:
         self._current = context
 
     def close(self) -> None:
-        """The core is off: threads that never ran are let go of without a word."""
-        for thread in self._runnable:
-            code = thread.context.code
-            if code is not None and getcoroutinestate(code) == CORO_CREATED:
-                code.close()
+        """The core is off: code that never ran is let go of without a word."""
+        for context in (self._current, *(thread.context for thread in self._runnable)):
+            context.close()
 
     # What user code calls
 

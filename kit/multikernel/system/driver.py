@@ -103,6 +103,14 @@ class CpuDriver:
             return self._schedule()
         raise TypeError(f"not a hardware event: {event!r}")
 
+    def close(self) -> None:
+        """The core is off: nothing of it runs again."""
+        for dcb in self.dispatchers.values():
+            dcb.user.close()
+            for area in (dcb.enabled_area, dcb.disabled_area):
+                if area is not None:
+                    area.close()
+
     # Dispatchers
 
     def create(self, name: str, user: UserDispatcher) -> Dcb:

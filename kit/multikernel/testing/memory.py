@@ -111,9 +111,11 @@ class SharedMemory:
         )
 
     def true(self, side: int, watch: Watch) -> bool:
-        """Whether `side` finds `watch` true: a machine looks past the cache."""
-        word = int.from_bytes(self.seen(side, watch.index)[:8], "little")
-        return word != watch.word
+        """Whether `side` finds `watch` true.  A maintained watch looks past the cache; another sees a copy for
+        as long as the cache holds one."""
+        copy = None if watch.maintained else self._caches[side].get(watch.index)
+        line = self.seen(side, watch.index) if copy is None else copy.line
+        return int.from_bytes(line[:8], "little") != watch.word
 
     def load(self, side: int, index: int) -> bytes:
         self._check(index)
