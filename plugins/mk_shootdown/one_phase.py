@@ -67,7 +67,8 @@ class OnePhase:
                 return (
                     self._spread(state, event.operation, event.value, event.tree, event.source, ()) if concerned else []
                 )
-            branches = [Branch(child, 0) for child in member.among(event.among)]
+            below = ALL if event.among == ALL else 0  # a tree that is not pruned may be deep
+            branches = [Branch(child, below) for child in member.among(event.among)]
             return self._spread(state, event.operation, event.value, event.tree, event.source, branches)
         if event.phase == ACK and event.operation in state.awaited:
             return self._arrived(state, event.operation)
