@@ -46,6 +46,10 @@ async def hangs(dispatcher):
     await dispatcher.sleep(10**18)
     return ()
 
+async def spins(dispatcher):
+    while True:
+        await dispatcher.compute(100_000)
+
 async def interrupts(dispatcher):
     import os, signal
     os.kill(os.getpid(), signal.SIGINT)
@@ -56,11 +60,13 @@ async def interrupts(dispatcher):
 def programs() -> Iterator[ProgramSpec]:
     takes = (("number", int), ("word", str))
     yield ProgramSpec("echo", "Gives back its parameters.", factory=echo, parameters=takes)
-    for name, main in (("fails", fails), ("remote", remote), ("hangs", hangs), ("interrupts", interrupts)):
-        yield ProgramSpec(name, "Misbehaves.", factory=main)
+    for main in (fails, remote, hangs, spins, interrupts):
+        yield ProgramSpec(main.__name__, "Misbehaves.", factory=main)
 """
 
+MKIT = [sys.executable, "-m", "multikernel"]
 Mkit = Callable[..., "subprocess.CompletedProcess[str]"]
+Spawn = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
@@ -72,8 +78,8 @@ def broken_board(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def mkit(tmp_path: Path) -> Mkit:
-    """`mkit` in a folder of its own, with the programs above installed as by another distribution."""
+def surroundings(tmp_path: Path) -> dict[str, str]:
+    """An environment in which the programs above are installed, as by another distribution."""
     site = tmp_path / "site"
     info = site / "test_programs-1.0.dist-info"
     info.mkdir(parents=True)
@@ -81,12 +87,31 @@ def mkit(tmp_path: Path) -> Mkit:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: test-programs\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[multikernel]\ntest-programs = test_programs\n")
     paths = [str(site), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def mkit(tmp_path: Path, surroundings: dict[str, str]) -> Mkit:
+    """`mkit` in a folder of its own, to its end."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "multikernel", *arguments],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False,
+            [*MKIT, *arguments],
+            cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture
+def mkit_command(tmp_path: Path, surroundings: dict[str, str]) -> Spawn:
+    """`mkit` started in a session of its own, as in a terminal's foreground."""
+
+    def spawn(*arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*MKIT, *arguments],
+            cwd=tmp_path, env={**surroundings, "PYTHONUNBUFFERED": "1"}, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    return spawn

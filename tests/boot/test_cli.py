@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 Mkit = Callable[..., "subprocess.CompletedProcess[str]"]
+Spawn = Callable[..., "subprocess.Popen[str]"]
 
 KEYS = ["schema_version", "board", "platform", "seed", "digest", "cores", "channels", "virtual_ns", "programs"]
 MKIT = [sys.executable, "-m", "multikernel"]
@@ -248,3 +250,32 @@ def test_a_dry_image(mkit: Mkit, tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "would build in build/x86-qemu; nothing was built" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def session_members(session: int) -> list[int]:
+    """Processes of a session, zombies aside."""
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("platform", ["sim", "host"])
+def test_ctrl_c_at_the_terminal_leaves_nothing_behind(mkit_command: Spawn, platform: str) -> None:
+    """SIGINT to the whole foreground group, as a terminal sends it, while a program runs."""
+    with mkit_command("boot", "x86-qemu", "--platform", platform, "--run", "spins") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "starts spins" in line:
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        rest, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == ""
+    assert "off at" not in rest
+    assert session_members(process.pid) == []
