@@ -11,14 +11,13 @@ May not know: how the service keeps names.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from multikernel.errors import LocalMisuse, PeerError
 from multikernel.system.messages import Small, decode, encode, message
 
 if TYPE_CHECKING:
-    from multikernel.system.channels import Channel
+    from multikernel.system.inquiry import Inquiry
 
 SERVICE = "names"
 
@@ -47,12 +46,11 @@ class Answer(NamedTuple):
 
 
 class Names:
-    """See the module.  `connect` gives the channel to the service."""
+    """See the module.  `service` is whom to ask."""
 
-    def __init__(self, core: int, connect: Callable[[], Awaitable[Channel]]) -> None:
+    def __init__(self, core: int, service: Inquiry) -> None:
         self._core = core
-        self._connect = connect
-        self._channel: Channel | None = None
+        self._service = service
 
     async def register(self, name: str) -> None:
         """`name` is a service on this core.  LocalMisuse when it is taken."""
@@ -67,10 +65,7 @@ class Names:
         return answer.core
 
     async def _ask(self, question: Register | Lookup) -> Answer:
-        if self._channel is None:
-            self._channel = await self._connect()
-        await self._channel.send(encode(question))
-        answer = decode(await self._channel.recv())
+        answer = decode(await self._service.ask(encode(question)))
         if not isinstance(answer, Answer):
             raise PeerError(f"the name service said {answer!r}")
         return answer

@@ -3,7 +3,7 @@
     async def main(dispatcher):
         frame = await dispatcher.memory.allocate(4 * MiB)
         mapping = await dispatcher.vspace.map(frame)
-        done = await mapping.unmap()          # started: a completion, not a wait
+        done = mapping.unmap()                # started: a completion, not a wait
         ...
         await done
 
@@ -27,6 +27,7 @@ from multikernel.system.channels import Bell, Channel, PeerBell
 from multikernel.system.client import MonitorClient
 from multikernel.system.completion import Completion
 from multikernel.system.environment import CONSOLE, Environment
+from multikernel.system.inquiry import Inquiry
 from multikernel.system.lmp import LocalMemory
 from multikernel.system.messages import Connect, Connected, Done, Export, FrameSent, SpawnOn, WatchLine
 from multikernel.system.names import SERVICE as NAME_SERVICE
@@ -105,7 +106,8 @@ class Dispatcher:
         self._client.told(Connected, self._new_client)
         self._client.told(FrameSent, self._new_frame)
         self.memory = Memory(self._client, SlotCounter())
-        self.names = Names(self.core, partial(self.connect, environment.routes.boot_core, NAME_SERVICE))
+        name_service = Inquiry(environment.user, partial(self.connect, environment.routes.boot_core, NAME_SERVICE))
+        self.names = Names(self.core, name_service)
         self.vspace = VSpace(self._client, self.memory, environment)
 
     async def services(self) -> None:
