@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from multikernel import Multikernel
+from multikernel import Multikernel, assemble
 
 
 @pytest.mark.kernel("paper-8x4-amd", "x86-qemu", "zcu102")
@@ -27,3 +27,10 @@ def test_the_window_is_the_blueprints_when_nothing_is_read(kernel: Multikernel) 
     rows = kernel.run("conform", messages=16)  # a multiple of every window: all is acknowledged
     for name, window in zip(rows.column("class"), rows.column("window"), strict=True):
         assert window == slots.get(str(name), window)
+
+
+def test_the_rings_in_python_conform_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MKIT_NO_C", "1")
+    monkeypatch.delenv("MKIT_REQUIRE_C", raising=False)
+    with Multikernel(assemble("x86-qemu", platform="host")).boot("host") as kernel:
+        assert {*kernel.run("conform").column("transport")} == {"ump", "lmp"}
