@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -186,3 +188,15 @@ def test_the_plugin_imports_nothing_but_pytest() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["multikernel"]
+
+
+def test_the_examples_of_the_page_run(pytester: pytest.Pytester) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    for number, block in enumerate(blocks):
+        (pytester.path / f"test_block{number}.py").write_text(block)
+    done = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-k", "not in_a_kernel")
+    outcomes = done.parseoutcomes()
+    assert (outcomes.get("failed", 0), outcomes.get("errors", 0), outcomes["skipped"]) == (0, 0, 1)
+    assert outcomes["passed"] > 10
