@@ -138,7 +138,7 @@ def pytest(tree: Path, tests: Sequence[str], limit_s: float = LIMIT_S) -> tuple[
     report = tree / "report.xml"
     report.unlink(missing_ok=True)
     status, output = call(
-        tree, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *tests,
+        tree, sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}", *tests,
         limit_s=limit_s,
     )  # fmt: skip
     return status, output, ET.parse(report).getroot() if report.exists() else ET.Element("none")
