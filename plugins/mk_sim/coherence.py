@@ -56,8 +56,8 @@ class Coherence:
         self._wires = Wires(parameters)
         islands: dict[int, dict[int, Line]] = {}
         self._cores = {
-            core.id: Core(core, islands.setdefault(core.island, {}) if core.island >= 0 else {})
-            for core in parameters.cores
+            core.id: Core(core, place, islands.setdefault(core.island, {}) if core.island >= 0 else {})
+            for core, place in zip(parameters.cores, self._wires.places, strict=True)
         }
         self._memory: dict[int, bytes] = {}
         self._watchers: dict[int, dict[int, Watcher]] = {}
@@ -140,7 +140,7 @@ class Coherence:
         await actor.sync()
         state = mine.lines.get(line)
         if state is not None:
-            state.holders.clear()
+            state.drop()
             state.owner, state.dirty = -1, False
 
     def watch(self, core: int, line: int, actor: Pokable, value: int) -> None:
@@ -238,7 +238,7 @@ class Coherence:
         core.active += 1
         if request.kind in (READ, WRITE):
             home = self._wires.home(request.line)
-            self._begin(request, self._wires.memory(self.engine.now, core.parameters, home))
+            self._begin(request, self._wires.memory(self.engine.now, core.place, home))
             return
         state = core.lines.get(request.line)
         if state is None:
@@ -250,20 +250,21 @@ class Coherence:
 
     def _lock(self, request: Request, state: Line) -> None:
         state.locked = True
-        core = request.core.parameters
-        if core.id in state.holders and (request.kind == FETCH or len(state.holders) == 1):
+        core = request.core
+        holds = core.parameters.id in state.holders
+        if holds and (request.kind == FETCH or len(state.holders) == 1):
             self._begin(request, 0)  # what it asks for came while it waited
             return
         home = self._wires.home(request.line)
-        data = -1 if core.id in state.holders else home
-        if request.kind == FETCH and state.owner >= 0:
-            concerned = [state.owner]
+        owner = self._cores[state.owner] if state.owner >= 0 else None
+        data = -1 if holds else home if owner is None else owner.parameters.node
+        if request.kind == FETCH and owner is not None:
+            concerned = 1 << owner.place
         else:
-            concerned = [other for other in state.holders if other != core.id]
-        if state.owner >= 0 and data >= 0:
-            data = self._cores[state.owner].parameters.node
-        others = [self._cores[other].parameters for other in concerned]
-        self._begin(request, self._wires.transaction(self.engine.now, core, home, others, data))
+            concerned = state.mask
+            if holds and state.places[core.place] == 1:
+                concerned ^= 1 << core.place
+        self._begin(request, self._wires.transaction(self.engine.now, core.place, home, concerned, data))
 
     def _begin(self, request: Request, ps: int) -> None:
         self.transactions += 1
@@ -307,10 +308,10 @@ class Coherence:
                 state.owner = number
             elif state.owner >= 0 and not state.dirty:
                 state.owner = -1  # exclusive becomes shared, memory is as good
-            state.holders[number] = None
+            state.share(number, core.place)
             return []
         lost = [self._cores[other] for other in state.holders if other != number]
-        state.holders = {number: None}
+        state.take(number, core.place)
         state.owner = number
         if request.store is not None:
             request.store.asked = False

@@ -133,6 +133,8 @@ class SimPoller:
         self._free: list[int] = []
         self._places = 0
         self._ready: dict[int, int] = {}
+        self._news: list[int] = []  # keys that became true in the loop that runs, or since the last
+        self._due: list[int] = []  # a heap of keys that were true when a loop began; some no longer are
 
     def arm(self, watch: Watch) -> int:
         lines = watch.lines
@@ -163,7 +165,9 @@ class SimPoller:
 
     def ready(self, key: int, time: int) -> None:
         """The line of `key` has changed for this core at `time` ps."""
-        self._ready.setdefault(key, time)
+        if key not in self._ready:
+            self._ready[key] = time
+            self._news.append(key)
 
     def lap(self, check: int) -> int:
         """Picoseconds of one look at every place, at `check` ps a place."""
@@ -172,14 +176,23 @@ class SimPoller:
     def noticed(self, started: int, check: int) -> tuple[int, int] | None:
         """Of the watches that are true, the one the loop comes to first, and when it has checked it: the loop
         began at its first place at `started` ps and takes `check` ps a place.  None when none is true."""
+        ready, due, lap = self._ready, self._due, self.lap(check)
         best: tuple[int, int] | None = None
-        lap = self.lap(check)
-        for key, time in self._ready.items():
-            first = started + key * check
-            laps = max(0, -(-(time - first) // lap)) if time > first else 0
-            at = first + laps * lap + check
-            if best is None or (at, key) < best:
-                best = (at, key)
+        news, self._news = self._news, []
+        for key in news:
+            time = ready.get(key)
+            if time is not None and time > started:
+                self._news.append(key)
+                first = started + key * check
+                at = first + max(0, -(-(time - first) // lap)) * lap + check
+                best = (at, key) if best is None else min(best, (at, key))
+            elif time is not None:
+                heapq.heappush(due, key)
+        while due and ready.get(due[0], started + 1) > started:
+            heapq.heappop(due)
+        if due:
+            first_due = (started + (due[0] + 1) * check, due[0])
+            best = first_due if best is None else min(best, first_due)
         return best
 
 

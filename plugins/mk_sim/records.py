@@ -26,18 +26,39 @@ class Pokable(Protocol):
 
 
 class Line:
-    """A line as an island has it.  `holders` are the cores with a copy, in the order they got it; `owner` the
-    one that answers for it, -1 if memory does; `dirty` if memory may differ."""
+    """A line as an island has it.  `holders` are the cores with a copy, in the order they got it; `places` how
+    many of them are at each place (`wires.py`), `mask` a bit for each of these; `owner` is the holder that answers
+    for it, -1 if memory does; `dirty` if memory may differ."""
 
-    __slots__ = ("data", "dirty", "holders", "locked", "owner", "queue")
+    __slots__ = ("data", "dirty", "holders", "locked", "mask", "owner", "places", "queue")
 
     def __init__(self) -> None:
         self.data = ZERO
         self.holders: dict[int, None] = {}
+        self.places: dict[int, int] = {}
+        self.mask = 0
         self.owner = -1
         self.dirty = False
         self.locked = False
         self.queue: deque[Request] = deque()
+
+    def share(self, core: int, place: int) -> None:
+        """`core`, which has none, gets a copy."""
+        self.holders[core] = None
+        self.places[place] = self.places.get(place, 0) + 1
+        self.mask |= 1 << place
+
+    def take(self, core: int, place: int) -> None:
+        """`core` gets the only copy."""
+        self.holders = {core: None}
+        self.places = {place: 1}
+        self.mask = 1 << place
+
+    def drop(self) -> None:
+        """No core has a copy."""
+        self.holders = {}
+        self.places = {}
+        self.mask = 0
 
 
 class Store:
@@ -68,12 +89,13 @@ class Request:
 
 
 class Core:
-    """A core's side: its island's lines, its transactions, its store buffer."""
+    """A core's side: its place, its island's lines, its transactions, its store buffer."""
 
-    __slots__ = ("active", "buffer", "fetching", "lines", "parameters", "pending", "waiting")
+    __slots__ = ("active", "buffer", "fetching", "lines", "parameters", "pending", "place", "waiting")
 
-    def __init__(self, parameters: CoreParameters, lines: dict[int, Line]) -> None:
+    def __init__(self, parameters: CoreParameters, place: int, lines: dict[int, Line]) -> None:
         self.parameters = parameters
+        self.place = place
         self.lines = lines
         self.active = 0
         self.pending: deque[Request] = deque()

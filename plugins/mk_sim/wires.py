@@ -2,8 +2,12 @@
 
     wires = Wires(parameters)
     wires.home(line)                                        node
+    wires.places                                            a number for each core: where it is
     wires.transaction(now, requester, home, others, data) -> ps from now to its end
     wires.memory(now, requester, home)                      the same, past the caches
+
+Cores of one kind, node, island and groups are at one place: nothing here tells them apart, and what a line
+with thousands of sharers costs is worked out by places.
 
 A transaction occupies every directed link on its path for its packets' bytes: the request to the home, the
 probes (to every node, or to the caches concerned), the responses to the requester, the data, and the
@@ -19,8 +23,9 @@ Invariant: called in global time order.  May not know: caches' contents, actors.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from mk_sim.geometry import Geometry
 from multikernel.pairs import pair_name
@@ -31,6 +36,17 @@ if TYPE_CHECKING:
 _REQUEST = 8
 _RESPONSE = 4
 _DATA = 64
+_PATHS = 4096
+"""Transactions remembered; the links of one take some 3 KB on a machine of 64 nodes."""
+_PAST_CACHES = -1
+"""In place of the places concerned: an access to memory that looks into no cache."""
+
+
+class Path(NamedTuple):
+    """A transaction's time on an idle machine, ps, and (directed link, ps it is occupied)."""
+
+    ps: int
+    links: tuple[tuple[int, int], ...] = ()
 
 
 class Wires:
@@ -38,7 +54,6 @@ class Wires:
 
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
-        self._islands = parameters.islands
         nodes = [core.node for core in parameters.cores] + [home.node for home in parameters.homes]
         nodes += [end for link in parameters.links for end in (link.a, link.b)]
         self._geometry = Geometry(parameters.links, nodes)
@@ -49,9 +64,16 @@ class Wires:
         self._memory = dict(parameters.memory_ps)
         self._distances = {(a, b): distance for a, b, distance in parameters.distances}
         self._firsts = [home.first for home in parameters.homes]
-        self._pairs: dict[tuple[int, int], int] = {}
-        self._loads: dict[tuple[int, int, tuple[int, ...], int], tuple[tuple[int, int], ...]] = {}
-        self._legs: dict[tuple[int, int, tuple[int, ...]], int] = {}
+        numbers: dict[tuple[str, int, int, tuple[int, ...]], int] = {}
+        self._cores: list[CoreParameters] = []
+        places = []
+        for core in parameters.cores:
+            place = numbers.setdefault((core.kind, core.node, core.island, core.groups), len(numbers))
+            if place == len(self._cores):
+                self._cores.append(core)
+            places.append(place)
+        self.places: Sequence[int] = tuple(places)
+        self._path = lru_cache(_PATHS)(self._work_out)
 
     def home(self, line: int) -> int:
         """The node that homes a line; -1 outside every region."""
@@ -72,45 +94,13 @@ class Wires:
             kinds=(a.kind, b.kind),
         )
 
-    def _fixed_ps(self, a: CoreParameters, b: CoreParameters) -> int:
-        known = self._pairs.get((a.id, b.id))
-        if known is None:
-            known = self._pairs[a.id, b.id] = self._fixed.get(self.pair_class(a, b), self._worst)
-        return known
-
-    def transaction(
-        self, now: int, requester: CoreParameters, home: int, others: Iterable[CoreParameters], data: int
-    ) -> int:
-        """Picoseconds a coherent transaction takes that begins now.  `others` are the cores whose caches it
-        concerns, none if only memory; `data` the node the line's data come from, -1 if they do not travel."""
-        if requester.island < 0:
-            return self.memory(now, requester, home)
-        island = self._islands[requester.island]
-        fixed, nodes = 0, []
-        for other in others:
-            fixed = max(fixed, self._fixed_ps(requester, other))
-            nodes.append(other.node)
-        if not nodes:
-            fixed = self._memory[requester.kind]
-            nodes.append(home)
-        if island.protocol == "bus":
-            return fixed
-        if island.protocol == "probe-broadcast":
-            return fixed + self._travel(now, requester.node, home, island.nodes, data, True)
-        return fixed + self._travel(now, requester.node, home, tuple(sorted(dict.fromkeys(nodes))), data, False)
-
-    def memory(self, now: int, requester: CoreParameters, home: int) -> int:
-        """Picoseconds of an access to memory past the caches that begins now."""
-        return self._memory[requester.kind] + self._travel(now, requester.node, home, (home,), home, False)
-
-    def _travel(self, now: int, requester: int, home: int, probed: tuple[int, ...], data: int, flood: bool) -> int:
-        """Time of the legs, and of waiting for the links, which are occupied."""
-        legs = self._legs.get((requester, home, probed))
-        if legs is None:
-            legs = self._legs[requester, home, probed] = self._geometry.legs(requester, home, probed)
-        wait = 0
-        free = self._free
-        for link, ps in self._load(requester, home, probed, data, flood):
+    def transaction(self, now: int, requester: int, home: int, others: int, data: int) -> int:
+        """Picoseconds a coherent transaction takes that begins now, of a core at place `requester`.  `others` has
+        a bit for each place with caches it concerns, none if only memory; `data` is the node the line's data
+        come from, -1 if they do not travel."""
+        path = self._path(requester, home, others, data)
+        free, wait = self._free, 0
+        for link, ps in path.links:
             at = free[link]
             if at <= now:
                 free[link] = now + ps
@@ -118,30 +108,47 @@ class Wires:
                 free[link] = at + ps
                 if at - now > wait:
                     wait = at - now
-        return self._parameters.hop_ps * legs + wait
+        return path.ps + wait
+
+    def memory(self, now: int, requester: int, home: int) -> int:
+        """Picoseconds of an access to memory past the caches that begins now, of a core at place `requester`."""
+        return self.transaction(now, requester, home, _PAST_CACHES, home)
+
+    def _work_out(self, requester: int, home: int, others: int, data: int) -> Path:
+        core, flood = self._cores[requester], False
+        probed: tuple[int, ...]
+        if others == _PAST_CACHES or core.island < 0:
+            fixed, probed, data = self._memory[core.kind], (home,), home
+        else:
+            island = self._parameters.islands[core.island]
+            concerned = [other for place, other in enumerate(self._cores) if others >> place & 1]
+            classes = [self.pair_class(core, other) for other in concerned]
+            fixed = max((self._fixed.get(name, self._worst) for name in classes), default=self._memory[core.kind])
+            if island.protocol == "bus":
+                return Path(fixed)
+            flood = island.protocol == "probe-broadcast"
+            probed = island.nodes if flood else tuple(sorted({other.node for other in concerned})) or (home,)
+        legs = self._geometry.legs(core.node, home, probed)
+        return Path(fixed + self._parameters.hop_ps * legs, self._load(core.node, home, probed, data, flood))
 
     def _load(
         self, requester: int, home: int, probed: tuple[int, ...], data: int, flood: bool
     ) -> tuple[tuple[int, int], ...]:
         """(directed link, time it is occupied) of a transaction's packets; probes flood a tree, or go one by
         one to those concerned."""
-        key = (requester, home, probed, data)
-        known = self._loads.get(key)
-        if known is None:
-            route = self._geometry.route
-            packets = [(route(requester, home), _REQUEST + _RESPONSE)]
-            probes = [self._geometry.tree(home)] if flood else [route(home, node) for node in probed]
-            packets += [(links, _REQUEST) for links in probes]
-            packets += [(route(node, requester), _RESPONSE) for node in probed]
-            if data >= 0:
-                packets.append((route(data, requester), _DATA))
-            load: dict[int, int] = {}
-            for links, size in packets:
-                for link in links:
-                    load[link] = load.get(link, 0) + size
-            known = self._loads[key] = tuple(
-                (link, size * self._ps_per_kib[link] // 1024)
-                for link, size in sorted(load.items())
-                if self._ps_per_kib[link]
-            )
-        return known
+        route = self._geometry.route
+        packets = [(route(requester, home), _REQUEST + _RESPONSE)]
+        probes = [self._geometry.tree(home)] if flood else [route(home, node) for node in probed]
+        packets += [(links, _REQUEST) for links in probes]
+        packets += [(route(node, requester), _RESPONSE) for node in probed]
+        if data >= 0:
+            packets.append((route(data, requester), _DATA))
+        load: dict[int, int] = {}
+        for links, size in packets:
+            for link in links:
+                load[link] = load.get(link, 0) + size
+        return tuple(
+            (link, size * self._ps_per_kib[link] // 1024)
+            for link, size in sorted(load.items())
+            if self._ps_per_kib[link]
+        )
