@@ -1,6 +1,6 @@
 """What is installed: the plugins, and what each registers, by kind and name.
 
-    Registry.load()          every entry point of group `multikernel`, each in its own try
+    Registry.load(*plugins)  every entry point of group `multikernel`, each in its own try, and these
     Registry.of(*plugins)    these plugins alone, without entry points (tests, embedding)
     registry.transports      a Catalogue of TransportSpec; likewise one for each hook
     registry.problems        a PluginError for each thing that is wrong with a plugin
@@ -212,8 +212,9 @@ class Registry:
                 yield shelf.kind, spec, shelf.origin(spec.name)
 
     @classmethod
-    def load(cls) -> Registry:
-        """Every installed plugin.  Never raises for a plugin's fault: see `problems`."""
+    def load(cls, *plugins: object) -> Registry:
+        """Every installed plugin, and these besides (as `of` takes them).  Never raises for a plugin's
+        fault: see `problems`."""
         registry = cls()
         for point in sorted(entry_points(group=GROUP), key=_rank):
             distribution, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
@@ -223,18 +224,22 @@ class Registry:
                 registry._problem(Plugin(point.name, distribution, version, None), f"does not import: {_tell(error)}")
                 continue
             registry._register(module, Plugin(point.name, distribution, version, _path(module)))
+        registry._add(plugins)
         return registry
 
     @classmethod
     def of(cls, *plugins: object) -> Registry:
         """These plugins (modules, or objects with hook methods).  Raises PluginError for the first problem."""
         registry = cls()
-        for plugin in plugins:
-            name = getattr(plugin, "__name__", type(plugin).__name__)
-            registry._register(plugin, Plugin(name, "in-memory", "0", _path(plugin)))
+        registry._add(plugins)
         if registry.problems:
             raise registry.problems[0]
         return registry
+
+    def _add(self, plugins: Iterable[object]) -> None:
+        for plugin in plugins:
+            name = getattr(plugin, "__name__", type(plugin).__name__)
+            self._register(plugin, Plugin(name, "in-memory", "0", _path(plugin)))
 
     def _problem(self, plugin: Plugin, text: str) -> None:
         who = f"{plugin.distribution} {plugin.version}: plugin {plugin.name!r}"

@@ -88,7 +88,7 @@ class _Machine:
             *self._memory_rows(),
             f"coherence: [{{cores: {_quoted(everyone)}, line: {self._line()}}}]",
             f"notify: [{{src: {_quoted(everyone)}, dst: {_quoted(everyone)}, via: futex}}]",
-            "boot: [name-service]",
+            "boot: [mem-server, name-service]",
         ]
         return "\n".join(lines) + "\n"
 

@@ -17,7 +17,6 @@ import heapq
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from mk_sim.memory import SparseMemory
 from multikernel.errors import LocalMisuse
 from multikernel.system.dispatcher import PageFault, UserDispatcher
 from multikernel.system.machine import Faulted, Hardware, Interrupted, Machine, TimerFired
@@ -40,6 +39,7 @@ from multikernel.system.operations import (
     WindowLines,
 )
 from multikernel.system.page_tables import FORMATS
+from multikernel.system.physical_memory import SparseMemory
 
 if TYPE_CHECKING:
     from mk_sim.coherence import Coherence
@@ -284,6 +284,9 @@ class SimMachine(Machine):
 
     def write(self, address: int, data: bytes) -> None:
         self._memory.write(address, data)
+
+    def zero(self, address: int, size: int) -> None:
+        self._memory.zero(address, size)
 
     def window(self, address: int, count: int) -> Lines:
         cached, coherent = self._world.reach(self.core, address, count * LINE)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, TextIO
 from mk_sim.coherence import Coherence
 from mk_sim.engine import Engine
 from mk_sim.machine import SimMachine
-from mk_sim.memory import SparseMemory
 from mk_sim.parameters import derive
 from multikernel.errors import BootTimeout, FileError, ProgramFailed, UsageError
 from multikernel.events import Booted, ProgramDone, ProgramRaised
@@ -24,6 +23,7 @@ from multikernel.interfaces import Outcome
 from multikernel.system.bringup import Kernel, bring_up
 from multikernel.system.core import run_core
 from multikernel.system.layout import Layout
+from multikernel.system.physical_memory import SparseMemory
 from multikernel.system.requests import Call
 from multikernel.system.ring import LinesMemory
 from multikernel.system.routes import Routes

@@ -46,7 +46,7 @@ def bring_up(machine: Machine, kernel: Kernel, memory: MemoryMaker, boot_channel
     """The CPU driver of `machine`'s core, its monitor about to run.  `memory` makes a transport's side of
     a channel; `boot_channel` is the physical address of the channel to the boot core's monitor."""
     model = kernel.code.drivers[machine.kind.name]
-    driver = CpuDriver(machine, model, kernel.blueprint)
+    driver = CpuDriver(machine, model, kernel.routes)
     arena = kernel.layout.arena(machine.core.id)
     load = partial(_load, machine, kernel, memory)
     driver.invocations = Invocations(driver, arena.base, arena.size, load)
@@ -78,8 +78,7 @@ def _load(
         argument=request.argument, parameters=request.parameters,
     )  # fmt: skip
     lines = machine.window(kernel.layout.bell(machine.core.id, number), 1)
-    one_island = len({core.island for core in kernel.blueprint.cores}) == 1
-    dispatcher = Dispatcher(environment, Bell(lines, one_island))
+    dispatcher = Dispatcher(environment, Bell(lines, kernel.routes.one_island))
     user.spawn("services", dispatcher.services())
     user.spawn("main", _main(program, dispatcher, user, request.leader))
     return user

@@ -27,8 +27,9 @@ from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, Mach
 from multikernel.system.operations import Block, Exit, IdleCore, Invoke, InvokeCap, RaiseTrap, SendLocal, Trap, Yield
 
 if TYPE_CHECKING:
-    from multikernel.blueprint import Blueprint, Cost
+    from multikernel.blueprint import Cost
     from multikernel.system.invocations import Invocations
+    from multikernel.system.routes import Routes
 
 SLICE_NS = 10_000_000
 """Round-robin time slice: 10 ms, as Barrelfish's default on x86 (TN-000)."""
@@ -57,10 +58,10 @@ class Action:
 class CpuDriver:
     """See the module.  `monitor` runs first; `invocations` carries out what capabilities authorise."""
 
-    def __init__(self, machine: Machine, model: CpuDriverModel, blueprint: Blueprint, slice_ns: int = SLICE_NS) -> None:
+    def __init__(self, machine: Machine, model: CpuDriverModel, routes: Routes, slice_ns: int = SLICE_NS) -> None:
         self.machine = machine
         self.model = model
-        self.blueprint = blueprint
+        self.routes = routes
         self.dispatchers: dict[int, Dcb] = {}
         self.monitor: Dcb | None = None
         self.invocations: Invocations | None = None

@@ -33,7 +33,6 @@ from multikernel.system.requests import (
     CreateDispatcher,
     DropPage,
     Emit,
-    FrameOf,
     GiveFrame,
     GiveNotify,
     GiveRam,
@@ -45,6 +44,7 @@ from multikernel.system.requests import (
     NotifyCore,
     OpenRaw,
     OpenWindow,
+    RangeOf,
     Request,
     RunDispatcher,
     SetRoot,
@@ -165,7 +165,7 @@ class Invocations:
         machine = self._machine
         match request:
             case StartCore(core, channel, slots):
-                if all(row.id != core for row in self._driver.blueprint.cores):
+                if not self._driver.routes.known(core):
                     raise LocalMisuse(f"core {core} is not in the core table")
                 machine.charge("start_core")
                 machine.start(core, channel, slots)
@@ -180,8 +180,9 @@ class Invocations:
                 return self._give(holder, CapType.RAM, base, size)
             case GiveNotify(core, holder):
                 return self._give(holder, CapType.IRQ, core, 0)
-            case FrameOf(holder, cptr_):
-                what = self._capability(self._driver.dispatcher(holder), cptr_, CapType.FRAME).resource
+            case RangeOf(holder, cptr_, ram):
+                kind = CapType.RAM if ram else CapType.FRAME
+                what = self._capability(self._driver.dispatcher(holder), cptr_, kind).resource
                 return MemoryRange(what.base, what.size)
             case CreateDispatcher():
                 return self._create(request)

@@ -1,7 +1,8 @@
 """Where things lie in physical memory: each core's arena, its bells, the broadcast lines.
 
 Every core computes the same answers from the blueprint, so nothing has to be told.  A region holds equal
-arenas for the cores whose home it is, and at its top the channels fixed at assembly.  An arena holds:
+arenas for the cores whose home it is, then what the memory server gives out (`pools`), and at its top the
+channels fixed at assembly.  An arena holds:
 
     bells       one line a dispatcher: its first word is 1 while the dispatcher does not look
     broadcast   a ring with one writer, this core's monitor, and many readers
@@ -45,6 +46,18 @@ class BootChannel(NamedTuple):
     slots: int
 
 
+class Pool(NamedTuple):
+    """`size` bytes of node `node` from physical address `base`, for the memory server to give out."""
+
+    node: int
+    base: int
+    size: int
+
+
+MINIMUM = 64 * PAGE
+"""Least arena: the driver's half holds the capability spaces of a monitor and two programs."""
+
+
 class Layout:
     """The layout of one blueprint; holds nothing but the blueprint's numbers."""
 
@@ -68,11 +81,17 @@ class Layout:
         for core in blueprint.cores:
             home = homes[core.id]
             size = min(tops[home.region] // counts[home.region] // PAGE * PAGE, MAXIMUM)
-            if size < 4 * PAGE:
+            if size < MINIMUM:
                 raise LocalMisuse(f"region {home.region} of {home.size} bytes is too small for its cores")
             index = placed.get(home.region, 0)
             placed[home.region] = index + 1
             self._arenas[core.id] = Arena(home.base + index * size, size)
+        ends = {homes[core].base: arena.base + arena.size for core, arena in self._arenas.items()}
+        self.pools = tuple(
+            Pool(memory.node, ends[memory.base], memory.base + tops[memory.region] // PAGE * PAGE - ends[memory.base])
+            for memory in sorted({home.region: home for home in homes.values()}.values(), key=lambda home: home.base)
+            if memory.base + tops[memory.region] // PAGE * PAGE > ends[memory.base]
+        )
 
     def arena(self, core: int) -> Arena:
         """The memory of `core`.  KeyError for a core not in the core table."""

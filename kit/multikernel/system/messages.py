@@ -73,7 +73,10 @@ def decode(payload: bytes) -> tuple[object, ...]:
         raise PeerError(f"not a message: {payload.hex()}")
     kind, layout, text = found
     raw = layout.unpack(payload)[1:]
-    fields = [value.rstrip(b"\0").decode() if is_text else value for value, is_text in zip(raw, text, strict=True)]
+    try:
+        fields = [value.rstrip(b"\0").decode() if is_text else value for value, is_text in zip(raw, text, strict=True)]
+    except UnicodeDecodeError:
+        raise PeerError(f"not a message: {payload.hex()}") from None
     return kind(*fields)
 
 
@@ -283,27 +286,39 @@ class AllocateRam(NamedTuple):
 
 
 @message(40)
-class SendFrame(NamedTuple):
-    """Give the Frame at `frame` to dispatcher `number` of `core` too."""
+class SendMemory(NamedTuple):
+    """Give the Frame (`ram` 0) or RAM at `cptr` to dispatcher `number` of `core` too."""
 
     request: Small
-    frame: Small
+    cptr: Small
     core: Small
     number: Small
+    ram: Small
 
 
 @message(41)
-class FrameSent(NamedTuple):
-    """To a dispatcher: another one gave it the Frame now at `frame`, of `size` bytes."""
+class MemorySent(NamedTuple):
+    """To a dispatcher: another one gave it the Frame (`ram` 0) or RAM now at `cptr`, of `size` bytes."""
 
-    frame: Small
+    cptr: Small
     size: int
+    ram: Small
+
+
+@message(43)
+class ClaimPool(NamedTuple):
+    """From the memory server: the RAM of pool number `pool` of the layout, please."""
+
+    request: Small
+    pool: Small
 
 
 @message(11)
-class PassFrame(NamedTuple):
-    """Between monitors: `size` bytes at `base` for dispatcher `number` of the receiving core."""
+class PassMemory(NamedTuple):
+    """Between monitors: `size` bytes at `base` for dispatcher `number` of the receiving core, as a Frame
+    (`ram` 0) or RAM."""
 
     base: int
     size: int
     number: Small
+    ram: Small

@@ -118,7 +118,8 @@ class GiveFrame(Request[int]):
 
 @dataclass(frozen=True, slots=True)
 class GiveRam(Request[int]):
-    """A RAM capability of `size` bytes at `base`, part of this core's arena, for dispatcher `holder`."""
+    """A RAM capability of `size` bytes at `base`, part of this core's arena or vouched for by the memory
+    server, for dispatcher `holder`."""
 
     base: int
     size: int
@@ -134,11 +135,12 @@ class GiveNotify(Request[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class FrameOf(Request[MemoryRange]):
-    """Physical base and size of the Frame at `cptr` of dispatcher `holder`."""
+class RangeOf(Request[MemoryRange]):
+    """Physical base and size of the Frame (or, with `ram`, RAM) at `cptr` of dispatcher `holder`."""
 
     holder: int
     cptr: int
+    ram: bool
 
 
 @dataclass(frozen=True, slots=True)

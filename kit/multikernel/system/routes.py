@@ -3,6 +3,7 @@
     routes.transport(a, b) -> PairClass        which transport, whose memory, how many slots
     routes.member(tree, core) -> Member        parent and children of a core in a multicast tree
     routes.same_island(a, b)                   whether a and b keep each other's caches coherent
+    routes.one_island                          whether all cores do
 
 The class of a pair is worked out from the two cores' rows, as the SKB did for the class.
 
@@ -11,9 +12,11 @@ May not know: how the SKB decided.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from multikernel.blueprint import PairClass
+from multikernel.pairs import node_hops, places
 from multikernel.system.protocol import Member
 
 if TYPE_CHECKING:
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 
 TREES = ("broadcast", "unicast", "multicast", "numa")
 """Trees by number, as messages name them."""
-
 
 
 class Routes:
@@ -32,22 +34,48 @@ class Routes:
         self._classes: dict[str, PairClass] = {entry.name: entry for entry in blueprint.pair_classes}
         self._pair_name = blueprint.pair_class
         self._members: tuple[dict[int, Member], ...] = tuple(_members(blueprint, name) for name in TREES)
+        self._wires = blueprint.interconnect
         self.boot_core = blueprint.boot_core
         local = next((binding.plugin for binding in blueprint.bindings if binding.slot == "transport:self"), "lmp")
         self.local = PairClass("self", len(blueprint.cores), self.boot_core, self.boot_core, local, "sender", 16, "")
         self.cores: tuple[int, ...] = tuple(sorted(self._cores))
+        self.one_island: bool = all(self.same_island(core, self.boot_core) for core in self.cores)
+        self._places = dict(zip(self._cores, places(blueprint.cores), strict=True))
+        self._pairs: dict[tuple[int, int], PairClass] = {}
 
     def core(self, core: int) -> CoreEntry:
         """KeyError for a core not in the core table."""
         return self._cores[core]
 
+    def known(self, core: int) -> bool:
+        """Whether `core` is in the core table."""
+        return core in self._cores
+
     def transport(self, a: int, b: int) -> PairClass:
         """The class of the directed pair; KeyError names it when the blueprint has none."""
-        return self._classes[self._pair_name(self._cores[a], self._cores[b])] if a != b else self.local
+        if a == b:
+            return self.local
+        key = self._places[a], self._places[b]
+        known = self._pairs.get(key)
+        if known is None:
+            known = self._pairs[key] = self._classes[self._pair_name(self._cores[a], self._cores[b])]
+        return known
 
     def same_island(self, a: int, b: int) -> bool:
         island = self._cores[a].island
         return island >= 0 and island == self._cores[b].island
+
+    def distances(self, nodes: Sequence[int]) -> list[list[int]]:
+        """How far each NUMA node is from each, by links or else by the firmware's distance, indexed by node;
+        empty when the board does not say."""
+        wires = self._wires
+        if not nodes or min(nodes) < 0 or not (wires.links or wires.distances):
+            return []
+        stated = {(a, b): distance for a, b, distance in wires.distances}
+        size = max(nodes) + 1
+        hops = [node_hops(wires.links, a) for a in range(size)]
+        far = 1 << 16
+        return [[hops[a].get(b, stated.get((a, b), far)) for b in range(size)] for a in range(size)]
 
     def member(self, tree: int, core: int) -> Member:
         """A core's place in tree number `tree`; a core outside it has no parent and no children."""

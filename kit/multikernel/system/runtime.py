@@ -29,7 +29,8 @@ from multikernel.system.completion import Completion
 from multikernel.system.environment import CONSOLE, Environment
 from multikernel.system.inquiry import Inquiry
 from multikernel.system.lmp import LocalMemory
-from multikernel.system.messages import Connect, Connected, Done, Export, FrameSent, SpawnOn, WatchLine
+from multikernel.system.memory_service import MEMORY_SERVICE
+from multikernel.system.messages import Connect, Connected, Done, Export, MemorySent, SpawnOn, WatchLine
 from multikernel.system.names import SERVICE as NAME_SERVICE
 from multikernel.system.names import Names
 from multikernel.system.operations import (
@@ -47,7 +48,7 @@ from multikernel.system.operations import (
     Yield,
 )
 from multikernel.system.requests import Emit, Notify, OpenWindow
-from multikernel.system.vspace import Frame, Memory, SlotCounter, VSpace
+from multikernel.system.vspace import Frame, Memory, VSpace
 from multikernel.system.waitset import WaitSet
 
 if TYPE_CHECKING:
@@ -104,10 +105,10 @@ class Dispatcher:
         self._frames: Mailbox[Frame] = Mailbox(self)
         self._incoming: Mailbox[Connected] = Mailbox(self)
         self._client.told(Connected, self._new_client)
-        self._client.told(FrameSent, self._new_frame)
-        self.memory = Memory(self._client, SlotCounter())
-        name_service = Inquiry(environment.user, partial(self.connect, environment.routes.boot_core, NAME_SERVICE))
-        self.names = Names(self.core, name_service)
+        self._client.told(MemorySent, self._new_memory)
+        boot_core = environment.routes.boot_core
+        self.memory = Memory(self._client, environment, partial(self.connect, boot_core, MEMORY_SERVICE))
+        self.names = Names(self.core, Inquiry(environment.user, partial(self.connect, boot_core, NAME_SERVICE)))
         self.vspace = VSpace(self._client, self.memory, environment)
 
     async def services(self) -> None:
@@ -204,9 +205,11 @@ class Dispatcher:
         if isinstance(item, Connected):
             self._incoming.put(item)
 
-    def _new_frame(self, item: tuple[object, ...]) -> None:
-        if isinstance(item, FrameSent):
-            self._frames.put(Frame(item.frame, item.size))
+    def _new_memory(self, item: tuple[object, ...]) -> None:
+        if isinstance(item, MemorySent) and item.ram:
+            self.memory.arrived(item.cptr)
+        elif isinstance(item, MemorySent):
+            self._frames.put(Frame(item.cptr, item.size))
 
     async def _accept(self) -> None:
         while True:

@@ -12,24 +12,30 @@ May not know: the CPU driver, page-table formats beyond their levels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from multikernel.errors import LocalMisuse
-from multikernel.system.caps.requests import Copy, Identify, Map, MapTable, Retype
+from multikernel.system.caps.requests import Copy, Delete, Identify, Map, MapTable, Retype
 from multikernel.system.caps.types import TYPES, CapType
 from multikernel.system.completion import Completion
 from multikernel.system.environment import SELF, Environment
 from multikernel.system.layout import PAGE
-from multikernel.system.messages import Agree, AllocateRam, Done, SendFrame
-from multikernel.system.operations import Invoke, InvokeCap
+from multikernel.system.memory_service import RamGranted, WantRam
+from multikernel.system.messages import Agree, AllocateRam, ClaimPool, Done, SendMemory, decode, encode
+from multikernel.system.operations import Invoke, InvokeCap, Park, Self
 from multikernel.system.page_tables import FORMATS, READ, WRITE, TableFormat
 from multikernel.system.requests import SetRoot
 from multikernel.system.routes import TREES
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from multikernel.system.channels import Channel
     from multikernel.system.client import MonitorClient
+    from multikernel.system.dispatcher import Thread
 
 BASE = 1 << 30
 """Virtual address of the first mapping on cores that translate: 1 GiB, clear of page 0."""
@@ -50,8 +56,14 @@ class SlotCounter:
     """The next free slot of this dispatcher's own."""
 
     next: int = SLOTS[0]
+    free: list[int] = field(default_factory=list)
+
+    def give(self, slot: int) -> None:
+        self.free.append(slot)
 
     def take(self) -> int:
+        if self.free:
+            return self.free.pop()
         if self.next >= SLOTS[1]:
             raise LocalMisuse("the dispatcher's capability slots are used up")
         self.next += 1
@@ -61,9 +73,16 @@ class SlotCounter:
 class Memory:
     """RAM and frames."""
 
-    def __init__(self, client: MonitorClient, slots: SlotCounter) -> None:
+    def __init__(
+        self, client: MonitorClient, environment: Environment, connect: Callable[[], Awaitable[Channel]]
+    ) -> None:
         self._client = client
-        self._slots = slots
+        self._environment = environment
+        self._connect = connect
+        self._slots = SlotCounter()
+        self._server: Channel | None = None
+        self._arrived: deque[int] = deque()
+        self._waiting: Thread | None = None
 
     async def ram(self, size: int) -> int:
         """A RAM capability of `size` bytes, rounded up to pages; its CPtr.  LocalMisuse when there is none left."""
@@ -80,10 +99,40 @@ class Memory:
         await InvokeCap(ram, Retype(slot, kind, size))
         return slot
 
-    async def allocate(self, size: int) -> Frame:
-        """A zeroed frame of `size` bytes, rounded up to pages, near this core."""
+    async def allocate(self, size: int, near: int | None = None) -> Frame:
+        """A zeroed frame of `size` bytes, rounded up to pages: of this core's own memory or, with `near`, of
+        the memory server's, on the node of core `near` or else the nearest that has them.  LocalMisuse when
+        there is none; PeerError when there is no memory server."""
         rounded = -(-size // PAGE) * PAGE
-        return Frame(await self.make(CapType.FRAME, rounded), rounded)
+        if near is None:
+            return Frame(await self.make(CapType.FRAME, rounded), rounded)
+        ram = await self._served(rounded, near)
+        slot = self._slots.take()
+        await InvokeCap(ram, Retype(slot, CapType.FRAME, rounded))
+        return Frame(slot, rounded)
+
+    async def _served(self, size: int, near: int) -> int:
+        """RAM of the memory server; its CPtr.  One request at a time."""
+        if self._server is None:
+            self._server = await self._connect()
+        environment = self._environment
+        node = environment.routes.core(near).node
+        await self._server.send(encode(WantRam(size, node & 0xFFFF_FFFF, environment.core, environment.number)))
+        answer = decode(await self._server.recv())
+        if not isinstance(answer, RamGranted) or not answer.size:
+            left = answer.largest if isinstance(answer, RamGranted) else 0
+            raise LocalMisuse(f"no {size} bytes of memory near core {near}; the largest piece left has {left} bytes")
+        while not self._arrived:
+            self._waiting = await Self()
+            await Park()
+        return self._arrived.popleft()
+
+    def arrived(self, cptr: int) -> None:
+        """The memory server's RAM is at `cptr`."""
+        self._arrived.append(cptr)
+        if self._waiting is not None:
+            thread, self._waiting = self._waiting, None
+            self._environment.user.wake(thread)
 
     async def alias(self, frame: Frame) -> Frame:
         """Another capability to the same memory, as one capability is mapped in one place."""
@@ -93,9 +142,36 @@ class Memory:
 
     async def give(self, frame: Frame, core: int, number: int) -> None:
         """Give `frame` to dispatcher `number` of `core` too."""
-        answer = await self._client.ask(lambda request: SendFrame(request, frame.cptr, core, number))
+        await self._send(frame.cptr, core, number, ram=0)
+
+    async def give_ram(self, cptr: int, core: int, number: int) -> None:
+        """Give the RAM at `cptr` to dispatcher `number` of `core`: it is the giver's to forget its own."""
+        await self._send(cptr, core, number, ram=1)
+
+    async def _send(self, cptr: int, core: int, number: int, ram: int) -> None:
+        answer = await self._client.ask(lambda request: SendMemory(request, cptr, core, number, ram))
         if not isinstance(answer, Done) or answer.failed:
-            raise LocalMisuse("the frame cannot be given away")
+            raise LocalMisuse(f"the capability at {cptr:#x} is no memory to give away")
+
+    async def claim_pool(self, index: int) -> int:
+        """The RAM of pool `index` of the layout; its CPtr.  For the memory server alone."""
+        answer = await self._client.ask(lambda request: ClaimPool(request, index))
+        if not isinstance(answer, Done) or answer.failed:
+            raise LocalMisuse(f"pool {index} is not this dispatcher's to claim")
+        return answer.value
+
+    def slot(self) -> int:
+        """The CPtr of an empty slot."""
+        return self._slots.take()
+
+    async def drop(self, cptr: int) -> None:
+        """Delete the capability at `cptr`, a slot of `slot`'s."""
+        await InvokeCap(cptr, Delete())
+        self._slots.give(cptr)
+
+    async def free(self, frame: Frame) -> None:
+        """Delete the Frame, which `allocate` or `alias` gave; what is mapped is unmapped on this core."""
+        await self.drop(frame.cptr)
 
 
 class Mapping:

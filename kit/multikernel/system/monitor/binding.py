@@ -6,7 +6,8 @@
     4  the exporter's monitor homes it otherwise, tells the exporter, answers `Bound`
     5  the asker is told
 
-Either side gets a Frame capability for the channel's memory and one to interrupt the peer's core.  On one
+A service that is not exported yet is waited for, as what starts together need not start in order.  Either
+side gets a Frame capability for the channel's memory and one to interrupt the peer's core.  On one
 core there is no memory: each gets an EndPoint of the other (LMP).
 
 May not know: transports, what services do.
@@ -14,24 +15,27 @@ May not know: transports, what services do.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from multikernel.errors import MultikernelError
 from multikernel.interfaces import LINE
 from multikernel.system.environment import KERNEL
 from multikernel.system.layout import PAGE
 from multikernel.system.messages import Bind, Bound, Connect, Connected, Done, Export, encode
 from multikernel.system.monitor.events import Pending, Sender
-from multikernel.system.operations import Invoke
-from multikernel.system.requests import ConnectLocal, GiveFrame, GiveNotify, WakeDispatcher
+from multikernel.system.operations import Clock, Invoke
+from multikernel.system.requests import ConnectLocal, GiveFrame, GiveNotify
 
 if TYPE_CHECKING:
-    from multikernel.system.monitor.events import Events
+    from multikernel.system.monitor.events import Callback, Events
     from multikernel.system.monitor.links import Links
     from multikernel.system.monitor.processes import Processes
 
 LOCAL_SLOTS = 16
 """Window of a channel between dispatchers of one core, messages."""
+EARLY_NS = 20_000_000
+"""How long a request for a service nobody exports waits for it: some starts of a program (create and first
+run, tens of microseconds), with a wide margin for a host process that waits for its CPU."""
 
 
 class Asked(NamedTuple):
@@ -50,6 +54,7 @@ class Binding:
         self._links = links
         self._processes = processes
         self._exports: dict[str, int] = {}
+        self._early: dict[str, list[Callback]] = {}
         self._asked: Pending[Asked] = Pending()
         events.on(Export, self._export)
         events.on(Connect, self._connect)
@@ -63,27 +68,27 @@ class Binding:
             del self._exports[service]
 
     async def _export(self, sender: Sender, message: Export) -> None:
-        taken = await self._exporter(message.service) not in (0, sender.dispatcher)
-        if not taken:
-            self._exports[message.service] = sender.dispatcher
+        taken = self._exports.setdefault(message.service, sender.dispatcher) != sender.dispatcher
         await self._processes.reply(sender.dispatcher, encode(Done(message.request, 0, int(taken))))
+        for early in self._early.pop(message.service, []):
+            await early()
 
-    async def _exporter(self, service: str) -> int:
-        """The dispatcher that offers `service`, 0 when none does; what one that has exited offered is
-        forgotten.  Waking it is how the driver is asked whether there is still somebody to wake."""
-        number = self._exports.get(service, 0)
-        if number:
-            try:
-                await Invoke(KERNEL, WakeDispatcher(number))
-            except MultikernelError:
-                del self._exports[service]
-                return 0
-        return number
+    async def _wait_for(self, service: str, serve: Callback) -> None:
+        """Nobody exports `service` yet: `serve` is called when somebody does, or after `EARLY_NS`."""
+        self._early.setdefault(service, []).append(serve)
+        self._events.at(await Clock() + EARLY_NS, partial(self._too_early, service, serve))
+
+    async def _too_early(self, service: str, serve: Callback) -> None:
+        waiting = self._early.get(service, [])
+        if serve in waiting:
+            waiting.remove(serve)
+            await serve()
 
     async def _connect(self, sender: Sender, message: Connect) -> None:
         environment = self._events.environment
         if message.core == environment.core:
-            await self._local(sender.dispatcher, message)
+            serve = partial(self._local, sender.dispatcher, message)
+            await (serve() if message.service in self._exports else self._wait_for(message.service, serve))
             return
         if message.core not in self._links.reachable():
             await self._refuse(sender.dispatcher, message.request)
@@ -95,8 +100,15 @@ class Binding:
         await self._links.send(message.core, encode(Bind(request, address, pair.slots, bell, message.service)))
 
     async def _bind(self, sender: Sender, message: Bind) -> None:
+        if message.service in self._exports:
+            await self._serve(sender, message)
+        else:
+            await self._wait_for(message.service, partial(self._serve, sender, message))
+
+    async def _serve(self, sender: Sender, message: Bind) -> None:
+        """Step 4."""
         environment = self._events.environment
-        exporter = await self._exporter(message.service)
+        exporter = self._exports.get(message.service, 0)
         if not exporter:
             await self._links.send(sender.core, encode(Bound(message.request, 0, 0)))
             return
@@ -126,7 +138,7 @@ class Binding:
         await self._processes.reply(dispatcher, encode(told))
 
     async def _local(self, dispatcher: int, message: Connect) -> None:
-        exporter = await self._exporter(message.service)
+        exporter = self._exports.get(message.service, 0)
         if not exporter:
             await self._refuse(dispatcher, message.request)
             return

@@ -110,7 +110,7 @@ class Events:
     async def run(self) -> None:
         """The loop."""
         bell = await self.window(self.environment.layout.bell(self.core, self.environment.number), 1)
-        self._bell = Bell(bell, self._one_island())
+        self._bell = Bell(bell, self.environment.routes.one_island)
         while True:
             while self._soon:
                 await self._soon.popleft()()
@@ -118,9 +118,6 @@ class Events:
                 await heapq.heappop(self._timers)[2]()
             elif not await self._local():
                 await self._wait()
-
-    def _one_island(self) -> bool:
-        return len({core.island for core in self.environment.blueprint.cores}) == 1
 
     async def _local(self) -> bool:
         """Handle one message of each client; False when there was none."""

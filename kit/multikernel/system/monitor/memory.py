@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from multikernel.errors import LocalMisuse
+from multikernel.system.caps.memory_regions import RamAllocator, RamRegion, Shortage
+from multikernel.system.environment import RAM
 from multikernel.system.layout import PAGE, RESERVED
 
 if TYPE_CHECKING:
@@ -15,17 +17,15 @@ if TYPE_CHECKING:
 
 
 class ArenaMemory:
-    """Pages from the lower half of the arena (the upper is the driver's); never given back, as channels and
-    page tables of a core live as long as it does."""
+    """Pages from the lower half of the arena (the upper is the driver's)."""
 
     def __init__(self, arena: Arena) -> None:
-        self._next = arena.base + RESERVED
-        self._end = arena.base + arena.size // 2 // PAGE * PAGE
+        base = arena.base + RESERVED
+        self._pages = RamAllocator([RamRegion(0, base, arena.base + arena.size // 2 // PAGE * PAGE - base, RAM)])
 
     def allocate(self, size: int) -> int:
-        """Physical address of `size` bytes, rounded up to pages, zeroed.  LocalMisuse when there is none."""
-        size = -(-size // PAGE) * PAGE
-        if self._next + size > self._end:
-            raise LocalMisuse(f"no {size} bytes left of the core's memory; {self._end - self._next} are free")
-        base, self._next = self._next, self._next + size
-        return base
+        """Physical address of `size` bytes, rounded up to pages.  LocalMisuse when there is none."""
+        grant = self._pages.allocate(size, near=0)
+        if isinstance(grant, Shortage):
+            raise LocalMisuse(f"this core: {grant}")
+        return grant.base

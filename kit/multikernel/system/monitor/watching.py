@@ -31,7 +31,9 @@ class Watching:
 
     async def _watch(self, sender: Sender, message: WatchLine) -> None:
         lines = await self._events.window(message.address, 1)
-        self._events.line(Watch(lines, 0, message.word, bool(message.maintained)), partial(self._wake, sender.dispatcher))
+        self._events.line(
+            Watch(lines, 0, message.word, bool(message.maintained)), partial(self._wake, sender.dispatcher)
+        )
 
     async def _wake(self, number: int) -> None:
         try:
