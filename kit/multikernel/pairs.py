@@ -17,6 +17,19 @@ from functools import lru_cache
 from typing import Protocol
 
 
+class Placed(Protocol):
+    """A core, as far as it decides what class its pairs are of."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def node(self) -> int: ...
+    @property
+    def island(self) -> int: ...
+    @property
+    def groups(self) -> tuple[int, ...]: ...
+
+
 class Edge(Protocol):
     """A link between two nodes."""
 
@@ -41,6 +54,13 @@ def pair_name(
     if not same_island:
         base = f"island:{base}"
     return base if kinds[0] == kinds[1] else f"{base}:{kinds[0]}->{kinds[1]}"
+
+
+def places(cores: Iterable[Placed]) -> tuple[int, ...]:
+    """A number for each core, counted from 0 in the order of first use, the same for cores that no class of pairs
+    tells apart."""
+    numbers: dict[tuple[str, int, int, tuple[int, ...]], int] = {}
+    return tuple(numbers.setdefault((core.kind, core.node, core.island, core.groups), len(numbers)) for core in cores)
 
 
 @lru_cache(maxsize=4096)

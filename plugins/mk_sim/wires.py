@@ -23,12 +23,11 @@ Invariant: called in global time order.  May not know: caches' contents, actors.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mk_sim.geometry import Geometry
-from multikernel.pairs import pair_name
+from multikernel.pairs import pair_name, places
 
 if TYPE_CHECKING:
     from mk_sim.parameters import CoreParameters, Parameters
@@ -64,15 +63,8 @@ class Wires:
         self._memory = dict(parameters.memory_ps)
         self._distances = {(a, b): distance for a, b, distance in parameters.distances}
         self._firsts = [home.first for home in parameters.homes]
-        numbers: dict[tuple[str, int, int, tuple[int, ...]], int] = {}
-        self._cores: list[CoreParameters] = []
-        places = []
-        for core in parameters.cores:
-            place = numbers.setdefault((core.kind, core.node, core.island, core.groups), len(numbers))
-            if place == len(self._cores):
-                self._cores.append(core)
-            places.append(place)
-        self.places: Sequence[int] = tuple(places)
+        self.places = places(parameters.cores)
+        self._cores = list(dict(zip(self.places, parameters.cores, strict=True)).values())  # one of each place
         self._path = lru_cache(_PATHS)(self._work_out)
 
     def home(self, line: int) -> int:

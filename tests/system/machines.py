@@ -15,6 +15,7 @@ from multikernel.system.dispatcher import LocalBuffer, PageFault, UserDispatcher
 from multikernel.system.driver import Action, CpuDriver
 from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, Machine, TimerFired
 from multikernel.system.operations import Access, Block, Clock, Compute, Cycles, Operation, PollWait, Spend
+from multikernel.system.routes import Routes
 
 KIND = CoreKind("tick", "isa", 1000, 64, "little", "full", "driver", ())
 CORE = CoreEntry(0, "tick", "", 0, 0, 0, 0, 0, "boot")
@@ -231,7 +232,7 @@ class Core:
         self.machine = FakeMachine()
         self.endpoints = EndPoints()
         model = type("Model", (), {"isa": "isa", "paging": "none", "costs": ()})()
-        self.driver = CpuDriver(self.machine, model, BLUEPRINT, slice_ns)
+        self.driver = CpuDriver(self.machine, model, Routes(BLUEPRINT), slice_ns)
         self.driver.invocations = self.endpoints
         self.handled: list[tuple[Hardware, Action | None]] = []
         self.made.append(self)
