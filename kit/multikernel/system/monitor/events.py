@@ -62,7 +62,12 @@ class Events:
 
     def on(self, kind: type[M], handler: Handler[M]) -> None:
         """Messages of `kind` go to `handler`; one handler a kind."""
-        self._handlers[kind] = handler  # type: ignore[assignment]
+
+        async def handle(sender: Sender, item: object) -> None:
+            if isinstance(item, kind):
+                await handler(sender, item)
+
+        self._handlers[kind] = handle
 
     def line(self, watch: Watch, callback: Callback) -> None:
         """Call `callback` once, when `watch` is true."""
