@@ -31,7 +31,7 @@ def test_lines_core_by_core_then_tree_then_tables(mkit: Mkit) -> None:
         assert f"] core {core} joined: " in out
     order = ["joined: 4 of 4\n", "up: 4 of 4 cores\n", "\nprocesses\n  monitor", "\nping: ok\n  class ", "\noff at "]
     assert [out.index(text) for text in order] == sorted(out.index(text) for text in order)
-    assert re.search(r"    ping +cores 0-2, 5 dispatchers\n", out)
+    assert re.search(r"    ping +cores 0-2, \d+ dispatchers\n", out)
     assert "\x1b" not in out
 
 
