@@ -43,7 +43,11 @@ class Simulator:
 
     def boot(self, blueprint: Blueprint, code: Code, options: BootOptions, sink: Sink) -> Simulation:
         simulation = Simulation(blueprint, code, options, sink)
-        simulation.boot()
+        try:
+            simulation.boot()
+        except BaseException:
+            simulation.stop()
+            raise
         return simulation
 
     def doctor(self) -> Sequence[str]:
@@ -117,6 +121,11 @@ class Simulation:
                 f"{what} did not end within {self._options.timeout_ns} ns of virtual time; "
                 f"now {self._engine.now // 1000} ns"
             )
+
+    @property
+    def events(self) -> int:
+        """Events the engine has handled: what simulating costs, whatever computer it runs on."""
+        return self._engine.events
 
     # World, for the machines
 
