@@ -22,6 +22,7 @@ from multikernel.system.caps.requests import Copy, Delete, Identify, Map, MapTab
 from multikernel.system.caps.types import TYPES, CapType
 from multikernel.system.completion import Completion
 from multikernel.system.environment import SELF, Environment
+from multikernel.system.inquiry import Inquiry, Turns
 from multikernel.system.layout import PAGE
 from multikernel.system.memory_service import RamGranted, WantRam
 from multikernel.system.messages import Agree, AllocateRam, ClaimPool, Done, SendMemory, decode, encode
@@ -78,9 +79,9 @@ class Memory:
     ) -> None:
         self._client = client
         self._environment = environment
-        self._connect = connect
         self._slots = SlotCounter()
-        self._server: Channel | None = None
+        self._server = Inquiry(environment.user, connect)
+        self._turns = Turns(environment.user)
         self._arrived: deque[int] = deque()
         self._waiting: Thread | None = None
 
@@ -106,19 +107,18 @@ class Memory:
         rounded = -(-size // PAGE) * PAGE
         if near is None:
             return Frame(await self.make(CapType.FRAME, rounded), rounded)
-        ram = await self._served(rounded, near)
+        async with self._turns:
+            ram = await self._served(rounded, near)
         slot = self._slots.take()
         await InvokeCap(ram, Retype(slot, CapType.FRAME, rounded))
         return Frame(slot, rounded)
 
     async def _served(self, size: int, near: int) -> int:
-        """RAM of the memory server; its CPtr.  One request at a time."""
-        if self._server is None:
-            self._server = await self._connect()
+        """RAM of the memory server; its CPtr.  Whoever asks has the turn: what arrives next is for this request."""
         environment = self._environment
         node = environment.routes.core(near).node
-        await self._server.send(encode(WantRam(size, node & 0xFFFF_FFFF, environment.core, environment.number)))
-        answer = decode(await self._server.recv())
+        want = WantRam(size, node & 0xFFFF_FFFF, environment.core, environment.number)
+        answer = decode(await self._server.ask(encode(want)))
         if not isinstance(answer, RamGranted) or not answer.size:
             left = answer.largest if isinstance(answer, RamGranted) else 0
             raise LocalMisuse(f"no {size} bytes of memory near core {near}; the largest piece left has {left} bytes")
@@ -202,17 +202,19 @@ class VSpace:
         self._tables: dict[tuple[int, ...], int] = {}
         self._next = BASE
         self._regions = 0
+        self._turns = Turns(environment.user)
 
     async def map(self, frame: Frame, rights: int = READ | WRITE, at: int = 0) -> Mapping:
         """Map all of `frame`, at virtual address `at` (0: the next free one); tables are made of new RAM as
         needed.  Refused for a frame that is mapped."""
-        if not isinstance(self._format, TableFormat):
-            return await self._map_region(frame, rights)
-        address = at or self._next
-        self._next = max(self._next, address + frame.size)
-        for offset in range(0, frame.size, PAGE):
-            await self._map_page(frame, address + offset, offset, rights)
-        return Mapping(self, address, frame.size)
+        async with self._turns:  # two threads must not make the same table
+            if not isinstance(self._format, TableFormat):
+                return await self._map_region(frame, rights)
+            address = at or self._next
+            self._next = max(self._next, address + frame.size)
+            for offset in range(0, frame.size, PAGE):
+                await self._map_page(frame, address + offset, offset, rights)
+            return Mapping(self, address, frame.size)
 
     async def _map_page(self, frame: Frame, address: int, offset: int, rights: int) -> None:
         assert isinstance(self._format, TableFormat)
