@@ -152,7 +152,7 @@ class UserDispatcher:
         self._watching: dict[int, Thread] = {}
         self._timers: list[tuple[int, int, Thread]] = []
         self._threads = 0
-        self._live = 0
+        self._live: dict[int, Thread] = {}
 
     # What the driver and the machine call
 
@@ -215,7 +215,7 @@ class UserDispatcher:
 
     def close(self) -> None:
         """The core is off: code that never ran is let go of without a word."""
-        for context in (self._current, *(thread.context for thread in self._runnable)):
+        for context in (self._current, *(thread.context for thread in self._live.values())):
             context.close()
 
     # What user code calls
@@ -223,8 +223,7 @@ class UserDispatcher:
     def spawn(self, name: str, code: Coroutine[Operation[object], object, object]) -> Thread:
         """A new thread, runnable at once."""
         self._threads += 1
-        self._live += 1
-        thread = Thread(self._threads, name, Context(code, None))
+        thread = self._live[self._threads] = Thread(self._threads, name, Context(code, None))
         thread.context.thread = thread
         self._runnable.append(thread)
         return thread
@@ -361,7 +360,7 @@ class UserDispatcher:
                 raise error
             self._current = Context(None, None)
             return
-        self._live -= 1
+        del self._live[thread.number]
         thread.done, thread.result, thread.error = True, value, error
         if error is not None and not thread.joiners and self.failure is None:
             self.failure = (thread, error, "".join(traceback.format_exception(error)))
