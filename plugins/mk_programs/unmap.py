@@ -14,6 +14,7 @@ Parameters: `pages` a protocol (4), `cores` at most (all that translate addresse
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from multikernel.errors import PeerError
@@ -34,6 +35,8 @@ BEFORE, AFTER = 1, 2
 """What the page's first word holds while it is mapped, and what is written once it no longer is."""
 PAUSE_NS = 500
 """How long a reader leaves the core to others between two accesses, at least."""
+ENOUGH = 100
+"""Stale hits after which a reader stops: nobody will take the page from it."""
 
 
 class Reader(NamedTuple):
@@ -115,12 +118,11 @@ async def touch(dispatcher: Dispatcher) -> tuple[Row, ...]:
         await dispatcher.load(mapping.address)
         await channel.send(MAP)
         accesses = stale = 0
-        try:
-            while True:
+        with suppress(UnhandledFault):
+            while stale < ENOUGH:
                 value = await dispatcher.load(mapping.address)
                 accesses += 1
                 stale += value == AFTER
                 await dispatcher.sleep(PAUSE_NS)
-        except UnhandledFault:
-            await channel.send(accesses.to_bytes(8, "little") + stale.to_bytes(8, "little"))
+        await channel.send(accesses.to_bytes(8, "little") + stale.to_bytes(8, "little"))
     return ()
