@@ -50,6 +50,9 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     cores = environment.blueprint.cores
     last = [(cores[-1].id, cores[-2].id)] if len(cores) > 2 else []  # two monitors that first have to meet
     for src, dst in [*pairs, *last, (here, here)]:
+        if not (await dispatcher.is_up(src) and await dispatcher.is_up(dst)):
+            await dispatcher.print(f"cores {src} and {dst} are not both up: not tried")
+            continue
         await dispatcher.spawn_on(dst, SERVICE, messages)
         await dispatcher.spawn_on(src, "conform-client", dst)
         report = await reports.accept()

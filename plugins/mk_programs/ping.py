@@ -40,13 +40,27 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     for pair in (*dispatcher.environment.blueprint.pair_classes, dispatcher.environment.routes.local):
         if only and pair.name != only:
             continue
-        await dispatcher.spawn_on(pair.dst, SERVICE)
+        src, dst = await measured(dispatcher, pair)
+        if src < 0:
+            await dispatcher.print(f"class {pair.name}: no pair of it is up")
+            continue
+        await dispatcher.spawn_on(dst, SERVICE)
         await listener.accept()  # the echo has exported its service
-        await dispatcher.spawn_on(pair.src, "ping-probe", pair.dst)
+        await dispatcher.spawn_on(src, "ping-probe", dst)
         channel = await listener.accept()
         await channel.send(rounds.to_bytes(4, "little") + messages.to_bytes(4, "little"))
         rows.append(_row(pair, [int.from_bytes(await channel.recv(), "little") for _ in range(3)]))
     return tuple(rows)
+
+
+async def measured(dispatcher: Dispatcher, pair: PairClass) -> tuple[int, int]:
+    """The pair to measure for its class: the representative or, if one of its cores is not up, the first of
+    the class that is; (-1, -1) when there is none."""
+    if await dispatcher.is_up(pair.src) and await dispatcher.is_up(pair.dst):
+        return pair.src, pair.dst
+    routes = dispatcher.environment.routes
+    up = [core for core in routes.cores if await dispatcher.is_up(core)]
+    return next(((a, b) for a in up for b in up if a != b and routes.transport(a, b).name == pair.name), (-1, -1))
 
 
 def _row(pair: PairClass, figures: list[int]) -> Row:

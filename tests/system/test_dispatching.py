@@ -332,8 +332,8 @@ def test_an_access_that_faults_keeps_the_value_it_was_to_write() -> None:
     assert log == [1234]
 
 
-def test_a_fault_of_the_scheduler_itself_has_its_own_entry() -> None:
-    core = Core()
+def test_a_fault_of_the_scheduler_itself_has_its_own_entry_and_ends_that_dispatcher_alone() -> None:
+    core, log = Core(), Log()
 
     class Careless:
         async def block(self) -> None:
@@ -347,8 +347,17 @@ def test_a_fault_of_the_scheduler_itself_has_its_own_entry() -> None:
 
     dcb = core.add("a", parks())
     dcb.user.waiting = Careless()
-    with pytest.raises(RuntimeError, match="a: page fault in the thread scheduler"):
-        core.run()
+
+    async def goes_on() -> None:
+        await Yield()
+        log.append("b")
+
+    core.add("b", goes_on())
+    core.run()
+    assert log == ["b"]
+    assert dcb.exited
+    assert dcb.user.failure is not None
+    assert str(dcb.user.failure[1]).startswith("page fault in the thread scheduler: ")
     assert dcb.user.upcalls[Upcall.PAGE_FAULT_DISABLED] == 1
     assert dcb.user.upcalls[Upcall.PAGE_FAULT] == 0
 

@@ -17,7 +17,7 @@ from multikernel.events import ProgramDone
 from multikernel.system.channels import Bell
 from multikernel.system.dispatcher import UserDispatcher
 from multikernel.system.driver import CpuDriver
-from multikernel.system.environment import CONSOLE, Environment
+from multikernel.system.environment import CONSOLE, Environment, Made
 from multikernel.system.invocations import Invocations
 from multikernel.system.operations import Block, Clock, Invoke
 from multikernel.system.requests import Emit
@@ -48,13 +48,14 @@ def bring_up(machine: Machine, kernel: Kernel, memory: MemoryMaker, boot_channel
     model = kernel.code.drivers[machine.kind.name]
     driver = CpuDriver(machine, model, kernel.routes)
     arena = kernel.layout.arena(machine.core.id)
-    load = partial(_load, machine, kernel, memory)
+    made = Made(kernel.code)
+    load = partial(_load, machine, kernel, made, memory)
     driver.invocations = Invocations(driver, arena.base, arena.size, load)
     user = UserDispatcher("monitor", machine.poller())
     user.waiting = _Never()
     environment = Environment(
         core=machine.core.id, number=1, name="monitor", blueprint=kernel.blueprint, layout=kernel.layout,
-        routes=kernel.routes, code=kernel.code, user=user, memory=memory, poll_ns=machine.poll_ns(),
+        routes=kernel.routes, code=kernel.code, made=made, user=user, memory=memory, poll_ns=machine.poll_ns(),
         boot_channel=boot_channel, boot_slots=boot_slots,
     )  # fmt: skip
     user.spawn("monitor", kernel.code.monitor(environment))
@@ -65,7 +66,7 @@ def bring_up(machine: Machine, kernel: Kernel, memory: MemoryMaker, boot_channel
 
 
 def _load(
-    machine: Machine, kernel: Kernel, memory: MemoryMaker, number: int, request: CreateDispatcher
+    machine: Machine, kernel: Kernel, made: Made, memory: MemoryMaker, number: int, request: CreateDispatcher
 ) -> UserDispatcher:
     """The user half of a dispatcher that runs a program."""
     program = kernel.code.programs.get(request.program)
@@ -74,7 +75,7 @@ def _load(
     user = UserDispatcher(request.name, machine.poller())
     environment = Environment(
         core=machine.core.id, number=number, name=request.name, blueprint=kernel.blueprint, layout=kernel.layout,
-        routes=kernel.routes, code=kernel.code, user=user, memory=memory, poll_ns=machine.poll_ns(),
+        routes=kernel.routes, code=kernel.code, made=made, user=user, memory=memory, poll_ns=machine.poll_ns(),
         argument=request.argument, parameters=request.parameters,
     )  # fmt: skip
     lines = machine.window(kernel.layout.bell(machine.core.id, number), 1)

@@ -147,7 +147,6 @@ class UserDispatcher:
         self.failure: tuple[Thread, BaseException, str] | None = None
         self.upcalls: dict[Upcall, int] = dict.fromkeys(Upcall, 0)
         self._current = Context(None, None)
-        self._saved: Context | None = None  # the enabled area, handed over by the run upcall
         self._runnable: deque[Thread] = deque()
         self._watching: dict[int, Thread] = {}
         self._timers: list[tuple[int, int, Thread]] = []
@@ -286,7 +285,7 @@ class UserDispatcher:
             else:
                 self._runnable.appendleft(interrupted.thread)
         elif entry is Upcall.PAGE_FAULT_DISABLED:
-            raise RuntimeError(f"{self.name}: page fault in the thread scheduler: {argument}")
+            raise UnhandledFault(f"page fault in the thread scheduler: {argument}")
         if self.waiting is not None:
             await self.waiting.awake()
         while True:
@@ -355,9 +354,10 @@ class UserDispatcher:
 
     def _finished(self, current: Context, value: object, error: Exception | None) -> None:
         thread = current.thread
-        if thread is None:
-            if error is not None:
-                raise error
+        if thread is None:  # the scheduler itself: there is no going on, so the dispatcher ends
+            if error is not None and self.failure is None:
+                scheduler = Thread(0, "scheduler", Context(None, None))
+                self.failure = (scheduler, error, "".join(traceback.format_exception(error)))
             self._current = Context(None, None)
             return
         del self._live[thread.number]

@@ -1,14 +1,14 @@
 """What code of the kernel finds on its core: the blueprint, the layout, the code of the plugins.
 
-`Code` is what the blueprint's names stand for, the same on every core; `Environment` is one dispatcher's.
-Neither holds anything another core could change.
+`Code` is what the blueprint's names stand for, the same on every core; `Made` is what a core made of it for
+itself; `Environment` is one dispatcher's.  None holds anything another core could change.
 
 May not know: registry, platforms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -62,10 +62,18 @@ class Code:
 
     drivers: Mapping[str, CpuDriverModel]
     monitor: MonitorMain
-    transports: Mapping[str, Transport]
-    protocols: Mapping[str, ConsistencyProtocol]
+    transports: Mapping[str, Callable[[], Transport]]
+    protocols: Mapping[str, Callable[[], ConsistencyProtocol]]
     programs: Mapping[str, ProgramMain]
     metal: tuple[Path, ...] = ()
+
+
+class Made:
+    """One core's own transports by name and protocols by replicated object."""
+
+    def __init__(self, code: Code) -> None:
+        self.transports: Mapping[str, Transport] = {name: make() for name, make in code.transports.items()}
+        self.protocols: Mapping[str, ConsistencyProtocol] = {name: make() for name, make in code.protocols.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,7 @@ class Environment:
     layout: Layout
     routes: Routes
     code: Code
+    made: Made
     user: UserDispatcher
     memory: MemoryMaker
     poll_ns: int

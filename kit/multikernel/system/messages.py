@@ -170,13 +170,6 @@ class Agreement(NamedTuple):
     process: str
 
 
-@message(10)
-class Stop(NamedTuple):
-    """From the boot core's monitor: halt the core."""
-
-    reason: int
-
-
 @message(12)
 class Spans(NamedTuple):
     """To the boot core's monitor: `process` now has a dispatcher on `core`."""
@@ -275,6 +268,14 @@ class Agree(NamedTuple):
     value: int
     tree: Small
     object: str
+
+
+@message(44)
+class AskUp(NamedTuple):
+    """On the boot core: has the monitor of `core` joined?"""
+
+    request: Small
+    core: Small
 
 
 @message(39)

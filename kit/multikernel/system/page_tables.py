@@ -1,6 +1,6 @@
 """Page-table formats as data: what each instruction set's entries look like in memory.
 
-    FORMATS[isa]          x86_64, aarch64: `TableFormat`; armv7-r: `RegionFormat`
+    FORMATS[paging]       x86_64, aarch64: `TableFormat`; armv7-r: `RegionFormat`
     format.leaf(...)      the words that map memory; format.table(...) the word that refers to a table
     format.empty(...)     the words that map nothing
     format.decode(...)    what a word means: `Entry` or None
@@ -248,4 +248,4 @@ ARMV7R = RegionFormat(isa="armv7-r", entries=16)
 Format: TypeAlias = TableFormat | RegionFormat
 
 FORMATS: Mapping[str, Format] = MappingProxyType({f.isa: f for f in (X86_64, AARCH64, ARMV7R)})
-"""By the `isa` of a core kind."""
+"""By `CpuDriverModel.paging`."""

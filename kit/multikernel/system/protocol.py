@@ -2,7 +2,7 @@
 
     protocol.begin(state, operation, value, tree, branches)  -> effects     the core that asks
     protocol.step(state, event)                              -> effects     every core, every event
-    prune(members, among, tree) -> branches                  the part of a tree that leads to some cores
+    prune(member, root, cores, absent) -> branches           the part of a tree that leads to some cores
 
 No I/O, no clock, no randomness: that is what lets a protocol be replayed, explored exhaustively at small
 sizes, and compared with its C twin.  The monitor carries effects out in order; an `Apply` is finished

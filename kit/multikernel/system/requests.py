@@ -1,6 +1,6 @@
 """What a capability invocation can ask of the CPU driver, one frozen record a request.
 
-    await Invoke(KERNEL, MintNotify(3))        the result's type is the request's
+    await Invoke(KERNEL, GiveNotify(3, holder))       the result's type is the request's
 
 The capability that authorises each is named in its docstring; every refusal is a CapabilityError.  The
 requests on memory capabilities themselves (copy, retype, map, ...) are in `system/caps/requests.py`.

@@ -81,9 +81,6 @@ class Routes:
         """A core's place in tree number `tree`; a core outside it has no parent and no children."""
         return self._members[tree].get(core, Member(-1, 0, ()))
 
-    def home(self, tree: int) -> str:
-        return TREES[tree]
-
 
 def _members(blueprint: Blueprint, name: str) -> dict[int, Member]:
     for tree in blueprint.trees:

@@ -30,7 +30,7 @@ from multikernel.system.environment import CONSOLE, Environment
 from multikernel.system.inquiry import Inquiry
 from multikernel.system.lmp import LocalMemory
 from multikernel.system.memory_service import MEMORY_SERVICE
-from multikernel.system.messages import Connect, Connected, Done, Export, MemorySent, SpawnOn, WatchLine
+from multikernel.system.messages import AskUp, Connect, Connected, Done, Export, MemorySent, SpawnOn, WatchLine
 from multikernel.system.names import SERVICE as NAME_SERVICE
 from multikernel.system.names import Names
 from multikernel.system.operations import (
@@ -172,6 +172,11 @@ class Dispatcher:
             raise PeerError(f"core {core} cannot start {program!r}")
         return answer.value
 
+    async def is_up(self, core: int) -> bool:
+        """On the boot core: whether the monitor of `core` has joined.  Elsewhere only about itself."""
+        answer = await self._client.ask(lambda request: AskUp(request, core))
+        return isinstance(answer, Done) and answer.value == 1
+
     async def export(self, service: str) -> Listener:
         """Offer `service` on this core.  LocalMisuse when another dispatcher does."""
         answer = await self._client.ask(lambda request: Export(request, service))
@@ -219,7 +224,7 @@ class Dispatcher:
         """This side of a channel the monitors have set up."""
         environment = self.environment
         pair = environment.routes.transport(self.core, told.peer)
-        transport = environment.code.transports[pair.transport]
+        transport = environment.made.transports[pair.transport]
         if not told.address:
             local = LocalMemory(environment.user.buffers[told.frame >> 32], told.frame & 0xFFFF_FFFF)
             arrival = partial(self._waitset.local, local.local().buffer)

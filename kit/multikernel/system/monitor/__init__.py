@@ -5,7 +5,11 @@
     binding.py     export, connect and accept for the dispatchers of this core
     processes.py   dispatchers started here or elsewhere
     agreement.py   consistency protocols run as step functions
+    fanout.py      the broadcast channel
+    frames.py      memory for the dispatchers of this core, and memory passed on
+    memory.py      the memory of this core
     watching.py    lines polled on behalf of blocked dispatchers
+    console.py     on the boot core: the boot list, and programs asked for from outside
 
 A monitor plugin composes them; nothing here knows which.  May not know: the CPU driver, platforms.
 """

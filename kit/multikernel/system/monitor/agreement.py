@@ -75,7 +75,7 @@ class Agreements:
         self._processes = processes
         self._broadcast = broadcast
         self._replicas = replicas
-        self._protocols = {name: environment.code.protocols[name] for name in replicas}
+        self._protocols = {name: environment.made.protocols[name] for name in replicas}
         self._states = {
             name: ReplicaState(self._core, tuple(environment.routes.member(tree, self._core) for tree in range(4)))
             for name in replicas

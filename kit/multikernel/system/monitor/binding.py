@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from multikernel.interfaces import LINE
 from multikernel.system.environment import KERNEL
 from multikernel.system.layout import PAGE
-from multikernel.system.messages import Bind, Bound, Connect, Connected, Done, Export, encode
+from multikernel.system.messages import Bind, Bound, Connect, Connected, Done, Export, decode, encode
 from multikernel.system.monitor.events import Pending, Sender
 from multikernel.system.operations import Clock, Invoke
 from multikernel.system.requests import ConnectLocal, GiveFrame, GiveNotify
@@ -61,6 +61,13 @@ class Binding:
         events.on(Bind, self._bind)
         events.on(Bound, self._bound)
         processes.when_gone(self._gone)
+        links.when_refused(self._unreachable)
+
+    async def _unreachable(self, core: int, payload: bytes) -> None:
+        """A `Bind` that finds nobody is refused like one that finds no service."""
+        message = decode(payload)
+        if isinstance(message, Bind):
+            await self._bound(Sender(core, 0), Bound(message.request, 0, 0))
 
     def _gone(self, number: int) -> None:
         """What a dispatcher that has ended exported is free again."""
@@ -130,7 +137,7 @@ class Binding:
         """Hand dispatcher `dispatcher` its side of the channel at `address`."""
         environment = self._events.environment
         pair = environment.routes.transport(environment.core, peer)
-        lines = environment.code.transports[pair.transport].lines(pair.slots)
+        lines = environment.made.transports[pair.transport].lines(pair.slots)
         frame = await Invoke(KERNEL, GiveFrame(address, -(-lines * LINE // PAGE) * PAGE, dispatcher))
         bells = await Invoke(KERNEL, GiveFrame(bell // PAGE * PAGE, PAGE, dispatcher))
         notify = await Invoke(KERNEL, GiveNotify(peer, dispatcher))

@@ -15,7 +15,6 @@ May not know: what any message means.
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -52,7 +51,6 @@ class Events:
         self._handlers: dict[type, Handler[object]] = {}
         self._callbacks: dict[int, Callback] = {}
         self._clients: dict[int, LocalBuffer] = {}
-        self._soon: deque[Callback] = deque()
         self._timers: list[tuple[int, int, Callback]] = []
         self._timers_set = 0
         self._before_idle: list[Callback] = []
@@ -72,10 +70,6 @@ class Events:
     def line(self, watch: Watch, callback: Callback) -> None:
         """Call `callback` once, when `watch` is true."""
         self._callbacks[self.environment.user.poller.arm(watch)] = callback
-
-    def soon(self, callback: Callback) -> None:
-        """Call `callback` after the event being handled."""
-        self._soon.append(callback)
 
     def at(self, ns: int, callback: Callback) -> None:
         """Call `callback` when `ns` nanoseconds have passed since boot."""
@@ -117,8 +111,6 @@ class Events:
         bell = await self.window(self.environment.layout.bell(self.core, self.environment.number), 1)
         self._bell = Bell(bell, self.environment.routes.one_island)
         while True:
-            while self._soon:
-                await self._soon.popleft()()
             if self._timers and self._timers[0][0] <= await Clock():
                 await heapq.heappop(self._timers)[2]()
             elif not await self._local():

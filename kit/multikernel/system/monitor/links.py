@@ -14,7 +14,7 @@ May not know: what is sent.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -107,6 +107,7 @@ class Links:
         self._expected: dict[int, None] = {}
         self._heard_ns = 0
         self._settled: list[Callback] = []
+        self._refusals: list[Callable[[int, bytes], Awaitable[None]]] = []
         events.on(Hello, self._hello)
         events.on(Welcome, self._welcome)
         events.on(Introduce, self._introduce)
@@ -123,6 +124,7 @@ class Links:
         for core in environment.routes.cores:
             if core != environment.core:
                 await self._start_core(core)
+        self._heard_ns = await Clock()  # nobody could be heard before
         await self._report_settled()
 
     async def _start_core(self, core: int) -> None:
@@ -164,7 +166,7 @@ class Links:
     async def open(self, peer: int, address: int, slots: int, side: int) -> None:
         """Begin to use the channel at `address`."""
         environment = self._environment
-        transport = environment.code.transports[environment.routes.transport(environment.core, peer).transport]
+        transport = environment.made.transports[environment.routes.transport(environment.core, peer).transport]
         memory = environment.memory(await self._events.window(address, transport.lines(slots)))
         bell = await self._events.window(environment.layout.bell(peer, 1), 1)
         shared = environment.routes.same_island(environment.core, peer)
@@ -206,7 +208,7 @@ class Links:
     def memory(self, peer: int, slots: int) -> int:
         """Zeroed memory of this core for a channel with `peer`; its physical address."""
         transport = self._environment.routes.transport(self._environment.core, peer).transport
-        return self._arena.allocate(self._environment.code.transports[transport].lines(slots) * LINE)
+        return self._arena.allocate(self._environment.made.transports[transport].lines(slots) * LINE)
 
     # Events
 
@@ -226,7 +228,10 @@ class Links:
 
     async def _introduce(self, sender: Sender, message: Introduce) -> None:
         if message.target != self._environment.core:
-            await self.send(message.target, encode(message))  # step 2
+            if message.target in self.failed:
+                await self.send(sender.core, encode(Introduced(message.source, message.target, 0)))
+            else:
+                await self.send(message.target, encode(message))  # step 2
             return
         if message.source in self._waiting and message.target < message.source:
             return  # both asked: the lower core's request is the one that counts, and ours is on its way
@@ -240,9 +245,18 @@ class Links:
         if message.source != self._environment.core:
             await self.send(message.source, encode(message))
             return
+        if not message.address:
+            for payload in self._waiting.pop(message.target, []):
+                for refusal in self._refusals:
+                    await refusal(message.target, payload)
+            return
         slots = self._environment.routes.transport(message.source, message.target).slots
         await self.open(message.target, message.address, slots, side=0)
         await self._catch_up(message.target)
+
+    def when_refused(self, callback: Callable[[int, bytes], Awaitable[None]]) -> None:
+        """Call `callback` with the core and each message that will never reach it, as it is not up."""
+        self._refusals.append(callback)
 
     async def _catch_up(self, peer: int) -> None:
         """Send what waited for the channel."""

@@ -1,6 +1,6 @@
 """The memory a monitor hands out: the free part of its core's arena, in pages.
 
-May not know: capabilities; `binding.py` and `processes.py` turn pages into them.
+May not know: capabilities; `links.py` makes channels of it, `frames.py` capabilities.
 """
 
 from __future__ import annotations

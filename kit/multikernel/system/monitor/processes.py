@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from multikernel.errors import MultikernelError
 from multikernel.events import ProcessStarted
 from multikernel.system.environment import CONSOLE, KERNEL
-from multikernel.system.messages import Done, Gone, Noted, Spans, Spawn, Spawned, SpawnOn, encode
+from multikernel.system.messages import AskUp, Done, Gone, Noted, Spans, Spawn, Spawned, SpawnOn, decode, encode
 from multikernel.system.monitor.events import Pending, Sender
 from multikernel.system.operations import Clock, Invoke, SendLocal
 from multikernel.system.requests import CreateDispatcher, Emit, RunDispatcher
@@ -52,6 +52,8 @@ class Processes:
         events.on(Spawn, self._spawn)
         events.on(Spawned, self._spawned)
         events.on(Gone, self._gone)
+        events.on(AskUp, self._ask_up)
+        links.when_refused(self._unreachable)
         events.on(Spans, self._spanned)
         events.on(Noted, self._noted)
 
@@ -103,6 +105,16 @@ class Processes:
     def when_gone(self, callback: Callable[[int], None]) -> None:
         """Call `callback` with the number of each dispatcher of this core that has ended."""
         self._when_gone.append(callback)
+
+    async def _unreachable(self, core: int, payload: bytes) -> None:
+        """A `Spawn` that finds nobody is refused."""
+        message = decode(payload)
+        if isinstance(message, Spawn):
+            await self._spawned(Sender(core, 0), Spawned(message.request, 0))
+
+    async def _ask_up(self, sender: Sender, message: AskUp) -> None:
+        up = message.core in self._links.members
+        await self.reply(sender.dispatcher, encode(Done(message.request, int(up), 0)))
 
     async def _gone(self, sender: Sender, message: Gone) -> None:
         self._names.pop(sender.dispatcher, None)
