@@ -162,7 +162,7 @@ class Hooks(Protocol):
             multikernel_api = 1
 
             class Motions:
-                def boot(self, blueprint, options, sink):
+                def boot(self, blueprint, code, options, sink):
                     for core in blueprint.cores:
                         sink(CoreUp(0, core.id, "none", "none"))
                     return Session()
@@ -186,7 +186,7 @@ class Hooks(Protocol):
     def cpu_drivers(self) -> Iterable[CpuDriverSpec]:
         """CPU drivers: what one instruction set adds to the driver every core runs.
 
-        `isa` is the word boards use in `kinds`.  `factory(kind)` is called on each core and gives a
+        `isa` is the word boards use in `kinds`.  `factory(kind)` is called for each kind of core and gives a
         `multikernel.system.driver.CpuDriverModel`: the page-table format its MMU reads, and what the
         driver's paths cost where the board says nothing, in cycles, each with its source.
 

@@ -44,8 +44,8 @@ def resolve(blueprint: Blueprint, registry: Registry) -> Code:
     return Code(
         drivers={name: spec.factory(kinds[name]) for name, spec in drivers.items()},
         monitor=monitor.factory,
-        transports={name: spec.factory() for name, spec in transports.items()},
-        protocols={name: spec.factory() for name, spec in protocols.items()},
+        transports={name: spec.factory for name, spec in transports.items()},
+        protocols={name: spec.factory for name, spec in protocols.items()},
         programs={spec.name: spec.factory for spec in registry.programs},
         metal=metal_sources(blueprint, registry),
     )

@@ -86,7 +86,6 @@ class Reader:
     other: list[str] = field(default_factory=list)
     joined: list[int] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
-    raised: bool = False
     virtual_ns: int = 0
     messages: int = 0
     _next: int = 0
@@ -149,7 +148,6 @@ class Reader:
         numbers = record.numbers
         if record.event == "exit" and numbers["status"] == 0:
             return None
-        self.raised = True
         error = f"exit status {numbers.get('status', 0)}"
         if record.event == "fault":
             at = f"at {numbers['rip']:#x}"

@@ -197,7 +197,7 @@ class SimPoller:
 
 
 class SimMachine(Machine):
-    """See the module.  `world` is the platform; `broken` cores never start."""
+    """See the module.  `world` is the platform."""
 
     def __init__(
         self,
@@ -221,7 +221,6 @@ class SimMachine(Machine):
         self._costs = {cost.name: cost.cycles for cost in kind.costs}
         self._seen: dict[int, bytes] = {}
         self._pollers = 0
-        self._poller_of: dict[UserDispatcher, SimPoller] = {}
         self._alarms = LineAlarms(coherence, core.id, actor)
         table: dict[type[Operation[object]], Callable[..., Awaitable[Hardware | None]]] = {
             Compute: self._compute, Spend: self._spend, Clock: self._clock, Cycles: self._cycles, Draw: self._draw,

@@ -76,7 +76,6 @@ def check_condition(body: Sequence[Literal], program: Program, text: str) -> Que
 class _Check:
     def __init__(self, schema: Mapping[str, Predicate]) -> None:
         self.columns: dict[str, Columns] = {name: p.types for name, p in schema.items()}
-        self._declared = frozenset(schema)
         self._diagnostics: dict[Diagnostic, None] = {}
 
     def finish(self) -> None:

@@ -2,5 +2,5 @@
 
 pytest_plugin    loaded by pytest itself: the fixture and marker `kernel`
 transports       what every transport must do, to subclass
-lines            channel memory for tests: coherent, and not
+memory           channel memory for tests: coherent, and not
 """
