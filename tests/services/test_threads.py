@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
+from multikernel.errors import ProgramFailed
 from multikernel.events import Row
 from multikernel.system.caps.requests import Identify
 from multikernel.system.layout import PAGE
@@ -40,3 +43,17 @@ def test_threads_at_once_get_their_own_memory(board: str, near: str) -> None:
         rows = kernel.run("main", near=near)
     assert rows.column("asked") == rows.column("got") == list(SIZES)
     assert rows.column("word") == list(range(len(SIZES)))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_thread_that_never_ran_goes_without_a_word() -> None:
+    async def idle() -> None:
+        pass
+
+    async def fails(dispatcher: Dispatcher) -> tuple[Row, ...]:
+        dispatcher.spawn(idle())
+        raise ZeroDivisionError("on purpose")
+
+    with boot("x86-qemu", {"fails": fails}) as kernel, pytest.raises(ProgramFailed, match="on purpose"):
+        kernel.run("fails")
+    gc.collect()  # what would warn does so now

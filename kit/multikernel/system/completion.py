@@ -23,7 +23,7 @@ class Completion(Generic[T]):
         self._code = code
         self._user = user
         self._results: list[T] = []
-        self._thread = user.spawn(name, self._carry())
+        self._thread = user.spawn(name, self._carry(), code)
 
     async def _carry(self) -> None:
         self._results.append(await self._code)

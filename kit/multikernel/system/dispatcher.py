@@ -78,18 +78,20 @@ class Waiting(Protocol):
 @dataclass(slots=True)
 class Context:
     """Registers: a suspended coroutine, what it is to be answered, and the operation that has to be
-    carried out again (or finished) first."""
+    carried out again (or finished) first.  `within` is a coroutine that `code` will run, if it runs."""
 
     code: Code | None
     thread: Thread | None
     value: object = None
     error: BaseException | None = None
     again: Operation[object] | None = None
+    within: Code | None = None
 
     def close(self) -> None:
         """Never to be resumed; Python would warn of a coroutine that never began."""
-        if self.code is not None and getcoroutinestate(self.code) == CORO_CREATED:
-            self.code.close()
+        for code in (self.code, self.within):
+            if code is not None and getcoroutinestate(code) == CORO_CREATED:
+                code.close()
 
 
 @dataclass(slots=True, eq=False)
@@ -219,10 +221,10 @@ class UserDispatcher:
 
     # What user code calls
 
-    def spawn(self, name: str, code: Coroutine[Operation[object], object, object]) -> Thread:
-        """A new thread, runnable at once."""
+    def spawn(self, name: str, code: Code, within: Code | None = None) -> Thread:
+        """A new thread, runnable at once.  `within` is the coroutine that `code` will run."""
         self._threads += 1
-        thread = self._live[self._threads] = Thread(self._threads, name, Context(code, None))
+        thread = self._live[self._threads] = Thread(self._threads, name, Context(code, None, within=within))
         thread.context.thread = thread
         self._runnable.append(thread)
         return thread
