@@ -218,6 +218,7 @@ class SimMachine(Machine):
         self._world = world
         self._pending = False
         self._root = 0
+        self._dropped: list[tuple[int, int, int, int]] = []
         self._costs = {cost.name: cost.cycles for cost in kind.costs}
         self._seen: dict[int, bytes] = {}
         self._pollers = 0
@@ -277,6 +278,17 @@ class SimMachine(Machine):
 
     def invalidate(self, root: int, address: int, size: int) -> None:
         self.unit.invalidate(address, size, root)
+        now, until = self._coherence.engine.now, self._actor.clock
+        self._dropped = [entry for entry in self._dropped if entry[3] > now]
+        self._dropped.append((root, address, address + size, until))
+
+    def reaches(self, root: int, address: int) -> bool:
+        """Whether this core can use what `root` had at `address`, now in global time: what it drops on its own
+        clock, which runs ahead, it still has."""
+        now = self._coherence.engine.now
+        return self.unit.reaches(root, address) or any(
+            root == table and first <= address < last and until > now for table, first, last, until in self._dropped
+        )
 
     def read(self, address: int, size: int) -> bytes:
         return self._memory.read(address, size)

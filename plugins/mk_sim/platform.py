@@ -177,7 +177,7 @@ class Simulation:
     def audit(self, process: str, address: int) -> int:
         return sum(
             any(
-                self._machines[core].unit.reaches(dcb.root, address)
+                self._machines[core].reaches(dcb.root, address)
                 for dcb in driver.dispatchers.values()
                 if dcb.name == process and dcb.root and not dcb.exited
             )

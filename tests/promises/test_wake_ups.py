@@ -7,6 +7,8 @@ took.  A wake-up that is lost for good ends the simulation: the program does not
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from multikernel.errors import PeerError
@@ -15,10 +17,10 @@ from multikernel.system.runtime import Dispatcher
 from tests.promises.kernels import boot
 
 ROUNDS = 100
-LATE_NS = 200_000
-"""What takes so long was found by accident: a request and its answer take less than 100 us on the slowest
+LATE_NS = 500_000
+"""What takes so long was found by accident: a request and its answer take less than 300 us on the slowest
 core here."""
-QUIET_NS = 60_000
+QUIET_NS = 150_000
 """After so long everybody sleeps: a dispatcher polls, its monitor polls for it, then the core idles."""
 SERVICE = "waking"
 
@@ -119,16 +121,17 @@ async def requests(dispatcher: Dispatcher) -> tuple[Row, ...]:
     async def ask() -> int:
         start = await dispatcher.now()
         try:
-            await dispatcher.connect(core, "nothing")
+            await dispatcher.spawn_on(core, "no-such-program")
         except PeerError:
             pass
         return await dispatcher.now() - start
 
     worst = 0
-    for _ in range(3 * ROUNDS):
+    for _ in range(ROUNDS):
         first = dispatcher.spawn(ask(), "first")
         await dispatcher.yield_()
-        await compute_ns(dispatcher, 8000)
+        now = await dispatcher.now()
+        await drawn(dispatcher, now, now + 4 * dispatcher.environment.poll_ns)
         second = dispatcher.spawn(ask(), "second")
         await dispatcher.yield_()
         now = await dispatcher.now()
@@ -190,7 +193,12 @@ def worst_ns(program: str, board: str, core: int, seed: int) -> int:
         return kernel.run(program, core=core).worst_ns
 
 
-CORES = pytest.mark.parametrize(("board", "core"), [("x86-qemu", 2), ("zcu102", 1), ("zcu102", 4), ("paper-8x4-amd", 31)])
+SLOW = str(Path(__file__).with_name("slow.yaml"))
+CORES = pytest.mark.parametrize(
+    ("board", "core"),
+    [(SLOW, 2), ("x86-qemu", 2), ("zcu102", 1), ("zcu102", 4), ("paper-8x4-amd", 31)],
+    ids=["slow", "x86-qemu", "zcu102-one-island", "zcu102-two-islands", "paper-8x4-amd"],
+)
 SEEDS = pytest.mark.parametrize("seed", [1, 2])
 
 
