@@ -29,8 +29,10 @@ from multikernel.system.environment import Code
 
 
 def resolve(blueprint: Blueprint, registry: Registry) -> Code:
-    """The factories behind the blueprint's names.  Raises UsageError naming the near ones for a plugin
-    that is not installed."""
+    """The factories behind the blueprint's names.  Raises UsageError naming the near ones for a plugin, or a
+    program of the boot list, that is not installed."""
+    for name in blueprint.boot:
+        registry.programs.get(name)
     monitor = registry.monitors.get(blueprint.bound("monitor").plugin)
     drivers = {kind.name: registry.cpu_drivers.get(kind.driver) for kind in blueprint.kinds}
     names = sorted({pair.transport for pair in blueprint.pair_classes} | {"lmp"})

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from multikernel.events import Booted
+from multikernel.errors import MultikernelError
+from multikernel.events import Booted, ProgramRaised
 from multikernel.system.environment import CONSOLE
 from multikernel.system.operations import Clock, Invoke
 from multikernel.system.requests import Emit, NextInput
@@ -34,9 +35,18 @@ class Console:
             return
         self._booted = True
         for program in self._events.environment.blueprint.boot:
-            await self._processes.start(program, program, 0, ())
+            await self._start(program, ())
         await Invoke(CONSOLE, Emit(Booted(await Clock(), self._events.core, len(self._links.members))))
 
     async def _input(self) -> None:
         while (call := await Invoke(CONSOLE, NextInput())) is not None:
-            await self._processes.start(call.program, call.program, 0, call.parameters)
+            await self._start(call.program, call.parameters)
+
+    async def _start(self, program: str, parameters: tuple[tuple[str, str], ...]) -> None:
+        """A program that cannot be started has failed; the kernel goes on."""
+        try:
+            await self._processes.start(program, program, 0, parameters)
+        except MultikernelError as refusal:
+            error = f"{type(refusal).__name__}: {refusal}"
+            where = f"{program}.{self._events.core}"
+            await Invoke(CONSOLE, Emit(ProgramRaised(await Clock(), self._events.core, program, where, error, "")))
