@@ -278,7 +278,7 @@ class Coherence:
             lost = self._change(request, state)
             state.locked = False
             if state.queue:
-                self._lock(state.queue.popleft(), state)
+                self._lock(state.queue.pop(0), state)
         else:
             lost = []
             if request.kind == WRITE:

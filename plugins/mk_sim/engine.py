@@ -74,17 +74,19 @@ def _ended(_: object) -> NoReturn:
 
 class Engine:
     """The queue, the global clock and the digest.  `trace`, if set, is called with every delivery:
-    (time in ps, source, target, data)."""
+    (time in ps, source, target, data).  `events` counts the events handled by runs that have returned,
+    `deliveries` those so far."""
 
     __slots__ = (
         "_actors", "_batch", "_current", "_hash", "_order", "_window", "_windows",
-        "deliveries", "now", "seed", "trace",
+        "deliveries", "events", "now", "seed", "trace",
     )  # fmt: skip
 
     def __init__(self, seed: int, digest: bool = True) -> None:
         self.seed = seed
         self.now = 0
         self.deliveries = 0
+        self.events = 0
         self.trace: _Trace | None = None
         self._actors: dict[int, Actor] = {}
         self._windows: dict[int, list[_Event]] = {}
@@ -135,6 +137,7 @@ class Engine:
                     continue
                 if len(events) > 1:
                     events.sort(key=_time)
+                self.events += len(self._current)
                 self._window, self._current = window, events
                 remaining = iter(events)  # a list's iterator sees what is inserted behind it
                 for time, call, argument in remaining:
@@ -147,6 +150,7 @@ class Engine:
 
     def _put_back(self, events: list[_Event], until: int | None) -> None:
         """Queue again what an interrupted window had left, ahead of nothing else, and forget `until`."""
+        self.events += len(self._current) - len(events)
         window, self._window, self._current = self._window, -1, []
         events = [event for event in events if event[1] is not _halt]
         if events:

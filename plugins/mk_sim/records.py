@@ -40,7 +40,7 @@ class Line:
         self.owner = -1
         self.dirty = False
         self.locked = False
-        self.queue: deque[Request] = deque()
+        self.queue: list[Request] = []  # mostly empty, and an empty deque is 600 bytes
 
     def share(self, core: int, place: int) -> None:
         """`core`, which has none, gets a copy."""
