@@ -171,15 +171,15 @@ static PyObject *lines_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
+/* The buffer is not visited: a memoryview the collector takes for garbage is cleared while it is exported, and
+ * then crashes when it is released.  No cycle leads through a buffer, which holds no references.  No tp_clear:
+ * a ring may still point into it. */
 static int lines_traverse(Lines *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->view.obj);
     return 0;
 }
 
-/* No tp_clear: releasing the buffer while a ring still points into it would be worse than the leak of
- * a cycle through a mapping, which holds no references. */
 static void lines_dealloc(Lines *self)
 {
     PyObject_GC_UnTrack(self);
