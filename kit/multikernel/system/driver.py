@@ -63,6 +63,7 @@ class CpuDriver:
         self.model = model
         self.routes = routes
         self.dispatchers: dict[int, Dcb] = {}
+        self.next_number = 1
         self.monitor: Dcb | None = None
         self.invocations: Invocations | None = None
         self._slice_ns = slice_ns
@@ -116,7 +117,8 @@ class CpuDriver:
 
     def create(self, name: str, user: UserDispatcher) -> Dcb:
         """A new dispatcher, not runnable."""
-        dcb = Dcb(len(self.dispatchers) + 1, name, user)
+        dcb = Dcb(self.next_number, name, user)
+        self.next_number += 1
         self.dispatchers[dcb.number] = dcb
         return dcb
 
@@ -266,6 +268,7 @@ class CpuDriver:
 
     def _exit(self, dcb: Dcb) -> Action:
         dcb.exited = True
+        self.dispatchers.pop(dcb.number, None)
         dcb.running = dcb.runnable = False
         self._running = None
         if dcb is self.monitor:

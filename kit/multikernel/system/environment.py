@@ -31,6 +31,8 @@ MONITOR = 2
 """CPtr of the EndPoint of the local monitor, in every other dispatcher's."""
 RAM = 3
 """CPtr of the RAM capability a dispatcher starts with (a monitor: its core's arena)."""
+FIRST_CLIENT = 64
+"""Slot of a monitor's root CNode that holds the CNode with the EndPoints of its first dispatchers."""
 SELF = 5
 """CPtr of the dispatcher's own Dispatcher capability."""
 CONSOLE = 4

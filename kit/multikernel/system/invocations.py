@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING
 
 from multikernel.errors import CapabilityError, LocalMisuse
 from multikernel.system.caps.cspace import CSpace, cptr, root_cptr
-from multikernel.system.caps.delete import delete
-from multikernel.system.caps.effects import InvalidateTlb, Ledger, Outcome
+from multikernel.system.caps.effects import InvalidateTlb, ObjectGone, Outcome
 from multikernel.system.caps.invoke import boot_cspace, drop, endow, hold, invoke, release
 from multikernel.system.caps.mdb import Capability, Mdb
 from multikernel.system.caps.requests import CapRequest
 from multikernel.system.caps.types import CNODE_SLOTS, TYPES, CapType
 from multikernel.system.dispatcher import LocalBuffer, UserDispatcher
-from multikernel.system.environment import CONSOLE, KERNEL, MONITOR, RAM, SELF
+from multikernel.system.environment import CONSOLE, FIRST_CLIENT, KERNEL, MONITOR, RAM, SELF
 from multikernel.system.layout import BELLS, PAGE, RESERVED
 from multikernel.system.messages import Gone, encode
 from multikernel.system.requests import (
@@ -94,15 +93,16 @@ class Invocations:
         self._by_base: dict[int, Dcb] = {}
         self._free = base + size // 2 // PAGE * PAGE
         self._end = base + size
+        self._cnodes: list[int] = []
         self._ram = (base + RESERVED, self._free - base - RESERVED)
 
     # For the driver
 
     def adopt(self, dcb: Dcb, monitor: bool) -> None:
         """Give a new dispatcher its capability space and what it starts with."""
-        space = boot_cspace(self._mdb, self._take(TYPES[CapType.CNODE].granule))
-        endow(self._mdb, space.slot(root_cptr(0)), CapType.CNODE, self._take(TYPES[CapType.CNODE].granule))
-        base = self._take(PAGE)
+        space = boot_cspace(self._mdb, self._take_cnode())
+        endow(self._mdb, space.slot(root_cptr(0)), CapType.CNODE, self._take_cnode())
+        base = self._take(TYPES[CapType.DISPATCHER].granule)
         self._holdings[dcb.number] = Holding(space, base)
         self._by_base[base] = dcb
         endow(self._mdb, space.slot(SELF), CapType.DISPATCHER, base)
@@ -118,10 +118,15 @@ class Invocations:
         return target, self._holdings[target.number].buffers[what.badge - 1]
 
     def bury(self, dcb: Dcb) -> None:
-        """`dcb` has ended: give up its address space, tell the monitor in its name."""
+        """`dcb` has ended: give up its address space and its capabilities, tell the monitor in its name.  Its
+        number and its Dispatcher object are not used again, so that no EndPoint or bell names another."""
         holding = self._holdings[dcb.number]
-        if holding.root is not None and holding.root.alive:
-            self._settle(release(self._mdb, self._machine, holding.root))
+        for held in (holding.root, holding.cspace.root):
+            if held is not None and held.alive:
+                outcome = release(self._mdb, self._machine, held)
+                self._settle(outcome)
+                gone = (effect for effect in outcome.effects if isinstance(effect, ObjectGone))
+                self._cnodes.extend(effect.base for effect in gone if effect.type is CapType.CNODE)
         if holding.to_monitor is not None:
             holding.to_monitor.messages.append(encode(Gone(dcb.number)))
 
@@ -201,19 +206,22 @@ class Invocations:
         return None
 
     def _create(self, request: CreateDispatcher) -> int:
-        if len(self._holdings) + 1 >= BELLS:
+        if self._driver.next_number >= BELLS:
             raise LocalMisuse(f"core {self._machine.core.id} has bells for {BELLS - 1} dispatchers")
         self._machine.charge("create_dispatcher")
         monitor = self._driver.monitor
         if monitor is None:
             raise LocalMisuse("a dispatcher before the monitor")
-        dcb = self._driver.create(request.name, self._load(len(self._driver.dispatchers) + 1, request))
+        dcb = self._driver.create(request.name, self._load(self._driver.next_number, request))
         self.adopt(dcb, monitor=False)
         # Buffer 0 of every dispatcher is the monitor's; the monitor's buffer for it has its number.
         buffer = self._buffer(monitor, CLIENT_SLOTS)
         self._holdings[dcb.number].to_monitor = self._holdings[monitor.number].buffers[buffer]
         self._place_endpoint(dcb, MONITOR, monitor, buffer)
-        self._place_endpoint(monitor, cptr(0, 255 - dcb.number), dcb, self._buffer(dcb, CLIENT_SLOTS))
+        cnode, number = divmod(dcb.number, CNODE_SLOTS)
+        self._need_cnode(monitor, FIRST_CLIENT + cnode)
+        address = cptr(FIRST_CLIENT + cnode, number)
+        self._place_endpoint(monitor, address, dcb, self._buffer(dcb, CLIENT_SLOTS))
         return dcb.number
 
     def _connect(self, a: Dcb, b: Dcb, slots: int) -> LocalPair:
@@ -252,11 +260,19 @@ class Invocations:
     def _slot(self, dcb: Dcb) -> int:
         holding = self._holdings[dcb.number]
         cnode, number = divmod(holding.next_slot, CNODE_SLOTS)
-        if number == 0:
-            space = holding.cspace.slot(root_cptr(cnode))
-            endow(self._mdb, space, CapType.CNODE, self._take(TYPES[CapType.CNODE].granule))
+        self._need_cnode(dcb, cnode)
         holding.next_slot += 1
         return cptr(cnode, number)
+
+    def _need_cnode(self, dcb: Dcb, number: int) -> None:
+        """See to it that slot `number` of the dispatcher's root holds a CNode."""
+        space = self._holdings[dcb.number].cspace
+        if number not in space.root.resource.slots:
+            endow(self._mdb, space.slot(root_cptr(number)), CapType.CNODE, self._take_cnode())
+
+    def _take_cnode(self) -> int:
+        """Memory for a CNode: one whose owner has ended, or new."""
+        return self._cnodes.pop() if self._cnodes else self._take(TYPES[CapType.CNODE].granule)
 
     def _give(self, holder: int, kind: CapType, base: int, size: int) -> int:
         dcb = self._driver.dispatcher(holder)
@@ -283,9 +299,7 @@ class Invocations:
         if info.isa != self._driver.model.paging or info.level != 0:
             raise CapabilityError(f"{info.name} is no root table of {self._driver.model.isa}", code="wrong-type")
         if holding.root is not None:
-            ledger = Ledger()
-            delete(ledger, self._mdb, holding.root)
-            self._settle(ledger.outcome())
+            self._settle(release(self._mdb, self._machine, holding.root))
         holding.root = hold(found)
         dcb.root = found.resource.base
         self._machine.charge("context_switch")

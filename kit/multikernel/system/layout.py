@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from multikernel.blueprint import Blueprint, Memory
 
 PAGE = 4096
-BELLS = 64
-"""Dispatchers of a core that can own a bell: one page of lines."""
+BELLS = 1024
+"""Dispatchers a core can ever have, one less: each has a bell of its own, and numbers are not used again."""
 BROADCAST_SLOTS = 63
 """Window of a core's broadcast ring: one page of lines with the page's last left free."""
-RESERVED = 2 * PAGE
+RESERVED = BELLS * LINE + PAGE
 """Bytes of an arena before its free memory."""
 MAXIMUM = 1 << 24
 """Largest arena, bytes; what is left of a node's memory is for its memory server."""
@@ -54,7 +54,7 @@ class Pool(NamedTuple):
     size: int
 
 
-MINIMUM = 64 * PAGE
+MINIMUM = 128 * PAGE
 """Least arena: the driver's half holds the capability spaces of a monitor and two programs."""
 
 
@@ -109,7 +109,7 @@ class Layout:
 
     def broadcast(self, core: int) -> int:
         """Physical address of the broadcast ring written by the monitor of `core`."""
-        return self._arenas[core].base + PAGE
+        return self._arenas[core].base + BELLS * LINE
 
 
 def _common(blueprint: Blueprint) -> list[Memory]:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from multikernel.errors import MultikernelError
 from multikernel.events import ProcessStarted
-from multikernel.system.environment import CONSOLE, KERNEL
+from multikernel.system.caps.cspace import cptr
+from multikernel.system.caps.types import CNODE_SLOTS
+from multikernel.system.environment import CONSOLE, FIRST_CLIENT, KERNEL
 from multikernel.system.messages import AskUp, Done, Gone, Noted, Spans, Spawn, Spawned, SpawnOn, decode, encode
 from multikernel.system.monitor.events import Pending, Sender
 from multikernel.system.operations import Clock, Invoke, SendLocal
@@ -173,4 +175,4 @@ class Processes:
 
 def client_slot(number: int) -> int:
     """CPtr of the monitor's EndPoint for dispatcher `number` of its core (`invocations.py`)."""
-    return 255 - number
+    return cptr(FIRST_CLIENT + number // CNODE_SLOTS, number % CNODE_SLOTS)
