@@ -14,6 +14,14 @@ from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
+class Assumed:
+    """What the board does not say and the platform took instead: every time it reports rests on `text`."""
+
+    at_ns: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CoreUp:
     """A CPU driver runs on `core`."""
 
@@ -100,4 +108,6 @@ class ProgramRaised:
     trace: str
 
 
-Event: TypeAlias = CoreUp | CoreFailed | MonitorJoined | Booted | ProcessStarted | Message | ProgramDone | ProgramRaised
+Event: TypeAlias = (
+    Assumed | CoreUp | CoreFailed | MonitorJoined | Booted | ProcessStarted | Message | ProgramDone | ProgramRaised
+)

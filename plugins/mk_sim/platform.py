@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, TextIO
 from mk_sim.coherence import Coherence
 from mk_sim.engine import Engine
 from mk_sim.machine import SimMachine
-from mk_sim.parameters import derive
+from mk_sim.parameters import NO_LATENCY, derive
 from multikernel.errors import BootTimeout, FileError, ProgramFailed, UsageError
-from multikernel.events import Booted, ProgramDone, ProgramRaised
+from multikernel.events import Assumed, Booted, ProgramDone, ProgramRaised
 from multikernel.interfaces import Outcome
 from multikernel.system.bringup import Kernel, bring_up
 from multikernel.system.core import run_core
@@ -82,6 +82,8 @@ class Simulation:
 
     def boot(self) -> None:
         """Run until the boot core's monitor says that the kernel is up."""
+        if not self._blueprint.interconnect.latencies:
+            self._sink(Assumed(0, NO_LATENCY))
         self.start(self._blueprint.boot_core, 0, 0, 0)
         self._run_until(lambda: self._booted, "boot")
 

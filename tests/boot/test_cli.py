@@ -55,6 +55,13 @@ def test_the_last_line_is_one_object(mkit: Mkit) -> None:
     assert '"share": 2.5' in line
 
 
+def test_a_board_without_latencies_boots_on_the_simulator_under_a_warning(mkit: Mkit) -> None:
+    done = mkit("boot", "host:3", "--json")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert done.stderr.startswith("warning: host-3: no latency between cores is stated; 300 ns taken for every pair")
+    assert [core["state"] for core in json.loads(done.stdout)["cores"]] == ["joined"] * 3
+
+
 def test_a_failed_core_is_said_and_the_exit_is_0(mkit: Mkit, broken_board: str) -> None:
     done = mkit("boot", broken_board, "--json", "--run", "echo")
     assert done.returncode == 0

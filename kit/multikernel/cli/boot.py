@@ -28,7 +28,7 @@ from multikernel.cli.assemble import complete_board
 from multikernel.cli.bootview import View, milliseconds, open_view, process_tree, result_tables
 from multikernel.cli.keep import Keep
 from multikernel.errors import BootTimeout, ProgramFailed, UsageError
-from multikernel.events import CoreFailed, Event, Row
+from multikernel.events import Assumed, CoreFailed, Event, Row
 from multikernel.interfaces import BootOptions, Outcome
 from multikernel.kernel import Multikernel, check_parameters
 from multikernel.registry import Registry
@@ -162,6 +162,9 @@ class _Report:
             output.emit_json(self._document())
         else:
             self._print()
+        for event in self._kernel.events:
+            if isinstance(event, Assumed):
+                output.warn(f"{self._kernel.blueprint.board}: {event.text}; times are no better than that")
         failed = [event for event in self._kernel.events if isinstance(event, CoreFailed)]
         known = {core.id: f" (the board says: {core.fails})" for core in self._kernel.blueprint.cores if core.fails}
         for event in failed:
