@@ -83,7 +83,7 @@ def test_programs_run_on_cores_that_are_processes(blueprint: Blueprint) -> None:
         assert len(cores) == 4
         assert sorted(event.core for event in kernel.events if isinstance(event, MonitorJoined)) == [0, 1, 2, 3]
         ping = kernel.run("ping", rounds=20, messages=200)
-        assert ping.column("class") == [pair.name for pair in blueprint.pair_classes]
+        assert ping.column("class") == [*(pair.name for pair in blueprint.pair_classes), "self"]
         assert all(int(cycles) > 0 for cycles in ping.column("cycles"))
         unmap = kernel.run("unmap", pages=1)
         assert unmap.column("protocol") == ["broadcast", "unicast", "multicast", "numa"]

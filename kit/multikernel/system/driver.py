@@ -269,6 +269,7 @@ class CpuDriver:
     def _exit(self, dcb: Dcb) -> Action:
         dcb.exited = True
         self.dispatchers.pop(dcb.number, None)
+        dcb.user.close()
         dcb.running = dcb.runnable = False
         self._running = None
         if dcb is self.monitor:
