@@ -200,8 +200,10 @@ def run(mutant: Mutant, base: Path, folder: Path, end: float) -> Verdict:
     try:
         copy(base, tree, PARTS)
         mutate(tree, mutant)
-        status, _, report = pytest(tree, mutant.tests)
+        status, output, report = pytest(tree, mutant.tests)
         problem = "its tests hang" if status == -9 else judge(report, len(mutant.tests), mutant.shows)
+        if status not in (0, 1, -9):
+            problem = f"pytest ended with {status}: {output[-500:]}"
     except Bad as error:
         problem = str(error)
     finally:

@@ -27,7 +27,7 @@ def test_no_core_reaches_a_page_that_was_unmapped(kernel: Multikernel) -> None:
     assert rows.remote_accesses > 0
 
 
-@pytest.mark.kernel("paper-8x4-amd", timeout=TIMEOUT_S)
+@pytest.mark.kernel("paper-8x4-amd", timeout=TIMEOUT_S / 3)
 def test_cores_that_were_not_concerned_for_long_hear_what_concerns_them(kernel: Multikernel) -> None:
     """More agreements of two cores than the broadcast line holds; then one of a third."""
     for _ in range(3):
