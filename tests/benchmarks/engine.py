@@ -232,6 +232,13 @@ MESSAGES = {"shootdown": 2 * (CORES - 1), "rpc": CORES}
 """A turn's."""
 
 
+def timed(program: Program, turns: int) -> tuple[int, int]:
+    """The virtual time at the end of a program, and the processor time it took, ns."""
+    gc.collect()
+    start = time.process_time_ns()
+    return program(turns), time.process_time_ns() - start
+
+
 def measure(rounds: int, messages: int) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
     """ns a message by program and engine, and how many times the engine's speed each of the others' is: medians
     over interleaved rounds."""
@@ -243,10 +250,9 @@ def measure(rounds: int, messages: int) -> tuple[dict[str, dict[str, float]], di
         ends = set()
         for _ in range(rounds):
             for name, programs in ENGINES.items():
-                gc.collect()
-                start = time.process_time_ns()
-                ends.add(programs[program](turns))
-                samples[name].append((time.process_time_ns() - start) / (turns * per_turn))
+                end, ns = timed(programs[program], turns)
+                ends.add(end)
+                samples[name].append(ns / (turns * per_turn))
         assert len(ends) == 1, f"{program}: the engines disagree: {sorted(ends)}"
         result[program] = {name: median(values) for name, values in samples.items()}
         ratios[program] = {
