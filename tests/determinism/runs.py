@@ -1,7 +1,7 @@
 """The runs whose digests are committed, and how one is made.
 
-    digest(board, program, parameters, seed)     of a boot and one run on the simulator
-    GOLDENS                                      the file of committed digests, by `name(...)`
+Each is a boot and one program on the simulator.  Neither draws anything, so one seed says all; what a seed
+changes is in `test_digest.py`.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from multikernel.interfaces import BootOptions
 from multikernel.kernel import Multikernel
 
 GOLDENS = Path(__file__).with_name("goldens.json")
+"""The committed digests, by `name`."""
 BOARDS = ("paper-8x4-amd", "x86-qemu", "zcu102")
 PROGRAMS = {
     "ping": {"rounds": 4, "messages": 40},
     "unmap": {"pages": 1, "protocol": "numa"},
 }
 """Small parameters: a second for all of them."""
-SEEDS = (1, 2)
-RUNS = tuple(product(BOARDS, PROGRAMS, SEEDS))
+SEED = 1
+RUNS = tuple(product(BOARDS, PROGRAMS))
 
 
-def name(board: str, program: str, seed: int) -> str:
-    """The key of a run in the file."""
+def name(board: str, program: str) -> str:
+    """The key of a run in the file: all that decides its digest."""
     words = " ".join(f"{key}={value}" for key, value in PROGRAMS[program].items())
-    return f"{board} {program} {words} seed={seed}"
+    return f"{board} {program} {words} seed={SEED}"
 
 
-def digest(board: str, program: str, seed: int, trace: str = "") -> str:
+def digest(board: str, program: str) -> str:
     """SHA-256 over every delivery, with its time."""
     kernel = Multikernel(multikernel.assemble(board, platform="sim"))
-    with kernel.boot("sim", BootOptions(seed=seed, trace=trace)):
+    with kernel.boot("sim", BootOptions(seed=SEED)):
         kernel.run(program, **PROGRAMS[program])
         return kernel.stop().digest

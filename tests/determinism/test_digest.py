@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 
+from multikernel.board.find import packaged_folder
 from multikernel.events import Row
 from multikernel.interfaces import BootOptions
 from multikernel.kernel import Multikernel
 from multikernel.system.runtime import Dispatcher
 from tests.promises.kernels import blueprint, boot
 
+pytestmark = pytest.mark.determinism
 BOARD = "x86-qemu"
 
 
@@ -55,7 +58,7 @@ def test_another_seed_changes_what_is_drawn_and_nothing_else() -> None:
 
 def test_a_latency_that_changes_no_order_changes_the_digest(tmp_path: Path) -> None:
     """600 cycles of each message become 601: the same messages in the same order, each a cycle later."""
-    text = Path("boards/x86-qemu.yaml").read_text()
+    text = (packaged_folder() / "x86-qemu.yaml").read_text()
     slower = tmp_path / "x86-qemu.yaml"
     slower.write_text(text.replace("mean: 600", "mean: 601"))
     assert text != slower.read_text()

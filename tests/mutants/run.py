@@ -137,10 +137,8 @@ def pytest(tree: Path, tests: Sequence[str], limit_s: float = LIMIT_S) -> tuple[
     """Run tests in `tree`: exit status, output, and the report."""
     report = tree / "report.xml"
     report.unlink(missing_ok=True)
-    status, output = call(
-        tree, sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}", *tests,
-        limit_s=limit_s,
-    )  # fmt: skip
+    options = ("-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}")
+    status, output = call(tree, sys.executable, "-m", "pytest", *options, *tests, limit_s=limit_s)
     return status, output, ET.parse(report).getroot() if report.exists() else ET.Element("none")
 
 

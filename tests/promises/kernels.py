@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
 
 import multikernel
 from multikernel.blueprint import Blueprint
 from multikernel.hookspecs import hookimpl
 from multikernel.interfaces import BootOptions
 from multikernel.kernel import Multikernel
-from multikernel.registry import GROUP, Registry
+from multikernel.registry import Registry
 from multikernel.spec import ProgramSpec
 from multikernel.system.environment import ProgramMain
 
@@ -31,11 +30,6 @@ class Programs:
         return self._specs
 
 
-def registry(programs: Mapping[str, ProgramMain]) -> Registry:
-    """What is installed, and these programs."""
-    return Registry.of(*(point.load() for point in entry_points(group=GROUP)), Programs(programs))
-
-
 @cache
 def blueprint(board: str, platform: str = "sim") -> Blueprint:
     """The blueprint of a packaged board or a file, bound once."""
@@ -51,4 +45,6 @@ def boot(
 ) -> Multikernel:
     """A kernel with these programs, up.  On the simulator `timeout_ns` is virtual."""
     bound = board if isinstance(board, Blueprint) else blueprint(board, platform)
-    return Multikernel(bound, registry(programs)).boot(platform, BootOptions(seed=seed, timeout_ns=timeout_ns))
+    return Multikernel(bound, Registry.load(Programs(programs)) if programs else None).boot(
+        platform, BootOptions(seed=seed, timeout_ns=timeout_ns)
+    )
