@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass
 
-from multikernel.errors import FileError
 from multikernel.pairs import node_hops, pair_name
 
 SCHEMA = "blueprint/1"
