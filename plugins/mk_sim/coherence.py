@@ -37,6 +37,8 @@ from mk_sim.wires import Wires
 from multikernel.errors import LocalMisuse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mk_sim.engine import Actor, Engine
     from mk_sim.parameters import Parameters
 
@@ -142,6 +144,7 @@ class Coherence:
         if state is not None:
             state.drop()
             state.owner, state.dirty = -1, False
+            self._spin_all(mine, line)
 
     def watch(self, core: int, line: int, actor: Pokable, value: int) -> None:
         """Poke `actor` with `value` each time the line comes to show `core` other data than it did at the
@@ -177,9 +180,12 @@ class Coherence:
         """What memory has of a line, at no charge."""
         return self._memory.get(line, ZERO)
 
-    def holds(self, core: int, line: int) -> bool:
-        """Whether a load of this core would hit now."""
-        return self._visible(self._core(core), line) is not None
+    def lost(self, core: int, lines: Iterable[int]) -> int | None:
+        """The first of `lines`, which this core watches, that it has lost and not yet fetched again."""
+        mine = self._core(core)
+        if not mine.fetching:
+            return None
+        return next((line for line in lines if line in mine.fetching and self._visible(mine, line) is None), None)
 
     def peek(self, core: int, line: int) -> bytes:
         """What a load of this core would see now, at no charge."""
@@ -365,9 +371,7 @@ class Coherence:
         state = core.lines[store.line]
         state.data, state.dirty, state.owner = store.data, True, core.parameters.id
         self._retire(core)
-        for number in list(self._watchers.get(store.line, ())):
-            if self._cores[number].lines is core.lines and number != core.parameters.id:
-                self._spin(self._cores[number], store.line)
+        self._spin_all(core, store.line)
 
     def _retire(self, core: Core) -> None:
         """The oldest store is visible: make room, and wake who waits for it."""
@@ -394,6 +398,12 @@ class Coherence:
             lines.append(store.line)
 
     # Spinning cores.
+
+    def _spin_all(self, core: Core, line: int) -> None:
+        """The same, for every core of the island."""
+        for number in list(self._watchers.get(line, ())):
+            if self._cores[number].lines is core.lines:
+                self._spin(self._cores[number], line)
 
     def _spin(self, core: Core, line: int) -> None:
         """The core lost a line, or it changed while it had none: if it spins on it, it fetches it again."""

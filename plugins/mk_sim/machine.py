@@ -14,7 +14,7 @@ May not know: the CPU driver, transports, monitors.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from multikernel.errors import LocalMisuse
@@ -113,9 +113,9 @@ class LineAlarms:
                 poller.ready(key, time)
         self._actor.poke(NEWS, time)
 
-    def lost(self, line: int) -> bool:
-        """Whether a look at `line` would have to wait for it."""
-        return line not in self._in_memory and not self._coherence.holds(self._core, line)
+    def lost(self, lines: Iterable[int]) -> int | None:
+        """The first of these watched lines for which a look would have to wait."""
+        return self._coherence.lost(self._core, (line for line in lines if line not in self._in_memory))
 
     def _word(self, line: int) -> int:
         if line in self._in_memory:
@@ -161,7 +161,7 @@ class SimPoller:
 
     def lost(self) -> int | None:
         """The first line of the array that this core's cache has lost and not yet fetched again."""
-        return next((line for line in self._lines.values() if self._alarms.lost(line)), None)
+        return self._alarms.lost(self._lines.values())
 
     def ready(self, key: int, time: int) -> None:
         """The line of `key` has changed for this core at `time` ps."""

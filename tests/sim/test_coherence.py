@@ -234,6 +234,20 @@ def test_a_watch_across_islands_pokes_when_memory_changes() -> None:
     assert World(TWO_ISLANDS(), {0: writer, 1: reader}).seen == [0, 3]
 
 
+def test_a_watch_sees_that_its_island_dropped_the_line() -> None:
+    async def dropper(world: World, actor: Actor) -> None:
+        await world.store(actor, 5, 3)
+        await actor.wait(10_000_000)
+        await world.memory.invalidate(actor, 0, 5)
+
+    async def watcher(world: World, actor: Actor) -> None:
+        for wanted in (3, 0):  # what memory has
+            await world.until(actor, 5, wanted)
+            world.seen.append(actor.clock // 10_000_000)
+
+    assert World(intel_2x4(), {0: dropper, 1: watcher}).seen == [0, 1]
+
+
 def test_misuse_is_refused() -> None:
     async def short(world: World, actor: Actor) -> None:
         await world.memory.store(actor, 0, 5, b"short")
