@@ -8,6 +8,7 @@ May not know: what runs on the cores beyond bringing them up.
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -85,7 +86,12 @@ class Simulation:
         if not self._blueprint.interconnect.latencies:
             self._sink(Assumed(0, NO_LATENCY))
         self.start(self._blueprint.boot_core, 0, 0, 0)
-        self._run_until(lambda: self._booted, "boot")
+        thresholds = gc.get_threshold()
+        gc.set_threshold(100_000, *thresholds[1:])  # what a boot makes stays: looking through it takes a third of it
+        try:
+            self._run_until(lambda: self._booted, "boot")
+        finally:
+            gc.set_threshold(*thresholds)
 
     def run(self, program: str, arguments: Sequence[tuple[str, str]]) -> None:
         if self._outcome is not None:
