@@ -1,0 +1,22 @@
+"""The README's first command prints what the README says it prints."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def test_the_first_command_prints_what_the_page_shows() -> None:
+    command = re.search(r"\.venv/bin/mkit (boot [^`\n]*)", README)
+    shown = re.search(r"\n\n((?:    .*\n)*    off at .*\n)", README)
+    assert command is not None
+    assert shown is not None
+    page = [line.removeprefix("    ") for line in shown[1].splitlines()]
+    run = subprocess.run(
+        [sys.executable, "-m", "multikernel", *command[1].split()], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.splitlines()[-len(page) :] == page
