@@ -5,17 +5,17 @@ May not know: anything about the events.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from multikernel.system.driver import Action, CpuDriver
+    from multikernel.system.driver import CpuDriver
     from multikernel.system.machine import Machine
 
 
-async def run_core(machine: Machine, driver: CpuDriver) -> None:
-    """Run a core from its first instruction until its driver halts it."""
-    action: Action | None = driver.boot()
-    while action is not None:
+async def run_core(machine: Machine, driver: CpuDriver) -> NoReturn:
+    """Run a core from its first instruction until the platform takes its power away."""
+    action = driver.boot()
+    while True:
         if action.dcb is None:
             event = await machine.idle(action.until_ns)
         else:

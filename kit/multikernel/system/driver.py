@@ -71,7 +71,6 @@ class CpuDriver:
         self._running: Dcb | None = None
         self._slice_end: int | None = None
         self._root = 0
-        self.halted = False
 
     # Events
 
@@ -82,12 +81,8 @@ class CpuDriver:
         machine.emit(CoreUp(machine.now_ns(), machine.core.id, self.model.isa, machine.kind.driver))
         return self._schedule()
 
-    def handle(self, event: Hardware) -> Action | None:
-        """Handle one event to completion.  None when the core is halted."""
-        action = self._handle(event)
-        return None if self.halted else action
-
-    def _handle(self, event: Hardware) -> Action:
+    def handle(self, event: Hardware) -> Action:
+        """Handle one event to completion."""
         if isinstance(event, Trapped):
             return self._trap(event.operation)
         if isinstance(event, Faulted):

@@ -35,7 +35,6 @@ from multikernel.system.requests import (
     GiveFrame,
     GiveNotify,
     GiveRam,
-    HaltCore,
     LocalPair,
     MemoryRange,
     NextInput,
@@ -199,8 +198,6 @@ class Invocations:
                 root = self._holdings[number].root if number in self._holdings else None
                 if root is not None and root.alive:
                     self._settle(drop(root, machine, virtual))
-            case HaltCore():
-                self._driver.halted = True
             case _:
                 raise LocalMisuse(f"not a request: {request!r}")
         return None

@@ -192,8 +192,3 @@ class DropPage(Request[None]):
 @dataclass(frozen=True, slots=True)
 class NextInput(Request[Call | None]):
     """Console: the next thing the outside wants run, if there is one."""
-
-
-@dataclass(frozen=True, slots=True)
-class HaltCore(Request[None]):
-    """This core is done."""

@@ -1,7 +1,7 @@
 """How a dispatcher waits: poll, register with the local monitor, poll again, block.
 
 A message is seen only while its dispatcher runs and polls.  A thread that waits for a line polls in
-place while no other thread can run; the scheduler polls for the rest.  After `POLL_NS` without news the
+place while no other thread can run; the scheduler polls for the rest.  After `poll_ns` without news the
 dispatcher hands its watches to the local monitor, which polls them on its behalf, looks once more, and
 blocks; the monitor wakes it.  A watch handed over and found true by its owner needs no withdrawal: the
 monitor finds it true as well and drops it.
@@ -25,19 +25,15 @@ if TYPE_CHECKING:
     from multikernel.system.channels import Bell
     from multikernel.system.dispatcher import LocalBuffer, UserDispatcher
 
-POLL_NS = 3_000
-"""How long to spin before blocking.  The cost of blocking and waking, 6000 cycles at 2 GHz (Baumann et
-al., SOSP 2009, 5.2), is the bound that makes polling at most twice as dear as the better choice
-(Karlin et al., SOSP 1991)."""
-
 Register = Callable[[list[tuple[int, "Watch"]]], Awaitable[None]]
 """Hands watches to the local monitor, each with the physical address of its channel's memory."""
 
 
 class WaitSet:
-    """The waiting of one dispatcher.  `register` gives watches to the local monitor."""
+    """The waiting of one dispatcher.  `register` gives watches to the local monitor; `poll_ns` is how long to
+    spin before blocking (`Environment.poll_ns`)."""
 
-    def __init__(self, dispatcher: UserDispatcher, bell: Bell, register: Register, poll_ns: int = POLL_NS) -> None:
+    def __init__(self, dispatcher: UserDispatcher, bell: Bell, register: Register, poll_ns: int) -> None:
         self._dispatcher = dispatcher
         self._bell = bell
         self._register = register

@@ -18,6 +18,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from multikernel.errors import MultikernelError
 from multikernel.interfaces import LINE
 from multikernel.system.environment import KERNEL
 from multikernel.system.layout import PAGE
@@ -119,8 +120,12 @@ class Binding:
         if not exporter:
             await self._links.send(sender.core, encode(Bound(message.request, 0, 0)))
             return
-        address = message.address or self._links.memory(sender.core, message.slots)
-        await self._tell(exporter, 0, sender.core, address, message.bell, side=1)
+        try:
+            address = message.address or self._links.memory(sender.core, message.slots)
+            await self._tell(exporter, 0, sender.core, address, message.bell, side=1)
+        except MultikernelError:  # no memory for the channel, or no room for its capabilities
+            await self._links.send(sender.core, encode(Bound(message.request, 0, 0)))
+            return
         bell = environment.layout.bell(environment.core, exporter)
         await self._links.send(sender.core, encode(Bound(message.request, address, bell)))
 
@@ -131,7 +136,10 @@ class Binding:
         if not message.address:
             await self._refuse(asked.dispatcher, asked.request)
             return
-        await self._tell(asked.dispatcher, asked.request, sender.core, message.address, message.bell, side=0)
+        try:
+            await self._tell(asked.dispatcher, asked.request, sender.core, message.address, message.bell, side=0)
+        except MultikernelError:
+            await self._refuse(asked.dispatcher, asked.request)
 
     async def _tell(self, dispatcher: int, request: int, peer: int, address: int, bell: int, side: int) -> None:
         """Hand dispatcher `dispatcher` its side of the channel at `address`."""

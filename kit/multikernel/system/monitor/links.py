@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from multikernel.errors import LocalMisuse
 from multikernel.events import CoreFailed, MonitorJoined
 from multikernel.interfaces import LINE
 from multikernel.system.environment import CONSOLE, KERNEL
@@ -235,7 +236,11 @@ class Links:
             return
         if message.source in self._waiting and message.target < message.source:
             return  # both asked: the lower core's request is the one that counts, and ours is on its way
-        address = message.address or self.memory(message.source, message.slots)
+        try:
+            address = message.address or self.memory(message.source, message.slots)
+        except LocalMisuse:  # no memory left for a channel: refused, as if this core were not up
+            await self.send(self._environment.routes.boot_core, encode(Introduced(message.source, message.target, 0)))
+            return
         await self.open(message.source, address, message.slots, side=1)
         reply = Introduced(message.source, message.target, address)
         await self.send(self._environment.routes.boot_core, encode(reply))
