@@ -15,6 +15,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 
 from multikernel.blueprint import Blueprint
@@ -44,7 +45,7 @@ def resolve(blueprint: Blueprint, registry: Registry) -> Code:
     }
     kinds = {kind.name: kind for kind in blueprint.kinds}
     return Code(
-        drivers={name: spec.factory(kinds[name]) for name, spec in drivers.items()},
+        drivers={name: partial(spec.factory, kinds[name]) for name, spec in drivers.items()},
         monitor=monitor.factory,
         transports={name: spec.factory for name, spec in transports.items()},
         protocols={name: spec.factory for name, spec in protocols.items()},

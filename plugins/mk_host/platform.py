@@ -31,6 +31,7 @@ from multikernel.events import Booted, CoreFailed, Event, ProgramDone, ProgramRa
 from multikernel.interfaces import Outcome
 from multikernel.system.bringup import Kernel, bring_up
 from multikernel.system.core import run_core
+from multikernel.system.environment import Made
 from multikernel.system.layout import Layout
 from multikernel.system.mmu import unit_for
 from multikernel.system.page_tables import FORMATS
@@ -163,14 +164,16 @@ class HostSession:
             return
         entry = self._kernel.routes.core(core)
         kind = next(kind for kind in self._blueprint.kinds if kind.name == entry.kind)
-        paging = FORMATS[self._kernel.code.drivers[kind.name].paging]
-        unit = unit_for(paging, self._arena, kind.tlb_entries if kind.tlb_entries > 0 else TLB_ENTRIES)
+        made = Made(self._kernel.code, kind.name)
+        unit = unit_for(
+            FORMATS[made.driver.paging], self._arena, kind.tlb_entries if kind.tlb_entries > 0 else TLB_ENTRIES
+        )
         machine = HostMachine(
             entry, kind, self._ring, self._arena, unit, self._epoch_ns, self._options.seed, self._crowded, report
         )
         memories = Memories(self._ring)
         try:
-            _drive(run_core(machine, bring_up(machine, self._kernel, memories, released.channel, released.slots)))
+            _drive(run_core(machine, bring_up(machine, self._kernel, made, memories, released.channel, released.slots)))
         except PoweredOff:
             report(reports.encode(Counters(memories.sides, memories.messages())))
 

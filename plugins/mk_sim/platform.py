@@ -23,6 +23,7 @@ from multikernel.events import Assumed, Booted, ProgramDone, ProgramRaised
 from multikernel.interfaces import Outcome
 from multikernel.system.bringup import Kernel, bring_up
 from multikernel.system.core import run_core
+from multikernel.system.environment import Made
 from multikernel.system.layout import Layout
 from multikernel.system.physical_memory import SparseMemory
 from multikernel.system.requests import Call
@@ -144,12 +145,12 @@ class Simulation:
 
     def _release(self, entry: CoreEntry, channel: int, slots: int) -> None:
         kind = next(kind for kind in self._blueprint.kinds if kind.name == entry.kind)
-        paging = self._kernel.code.drivers[entry.kind].paging
+        made = Made(self._kernel.code, entry.kind)
         actor = self._engine.actor(entry.id)
         actor.clock = max(actor.clock, self._engine.now)
-        machine = SimMachine(entry, kind, paging, actor, self._coherence, self._memory, self)
+        machine = SimMachine(entry, kind, made.driver.paging, actor, self._coherence, self._memory, self)
         self._machines[entry.id] = machine
-        driver = bring_up(machine, self._kernel, self._channel_memory, channel, slots)
+        driver = bring_up(machine, self._kernel, made, self._channel_memory, channel, slots)
         self._drivers[entry.id] = driver
         actor.start(run_core(machine, driver))
 

@@ -1,6 +1,6 @@
 """Making one core: its CPU driver, its capability space, its monitor; what a platform calls per core.
 
-    driver = bring_up(machine, kernel, memory, channel, slots)
+    driver = bring_up(machine, kernel, made, memory, channel, slots)
     await run_core(machine, driver)
 
 May not know: platforms.
@@ -42,13 +42,14 @@ class Kernel:
     code: Code
 
 
-def bring_up(machine: Machine, kernel: Kernel, memory: MemoryMaker, boot_channel: int, boot_slots: int) -> CpuDriver:
-    """The CPU driver of `machine`'s core, its monitor about to run.  `memory` makes a transport's side of
-    a channel; `boot_channel` is the physical address of the channel to the boot core's monitor."""
-    model = kernel.code.drivers[machine.kind.name]
-    driver = CpuDriver(machine, model, kernel.routes)
+def bring_up(
+    machine: Machine, kernel: Kernel, made: Made, memory: MemoryMaker, boot_channel: int, boot_slots: int
+) -> CpuDriver:
+    """The CPU driver of `machine`'s core, its monitor about to run.  `made` is the core's own, and no other's;
+    `memory` makes a transport's side of a channel; `boot_channel` is the physical address of the channel to
+    the boot core's monitor."""
+    driver = CpuDriver(machine, made.driver, kernel.routes)
     arena = kernel.layout.arena(machine.core.id)
-    made = Made(kernel.code)
     load = partial(_load, machine, kernel, made, memory)
     driver.invocations = Invocations(driver, arena.base, arena.size, load)
     user = UserDispatcher("monitor", machine.poller())

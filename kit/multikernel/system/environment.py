@@ -62,7 +62,7 @@ class Code:
     """The factories behind the blueprint's names.  `protocols` by replicated object, `drivers` by core
     kind, `metal` the C facets of everything bound."""
 
-    drivers: Mapping[str, CpuDriverModel]
+    drivers: Mapping[str, Callable[[], CpuDriverModel]]
     monitor: MonitorMain
     transports: Mapping[str, Callable[[], Transport]]
     protocols: Mapping[str, Callable[[], ConsistencyProtocol]]
@@ -71,9 +71,11 @@ class Code:
 
 
 class Made:
-    """One core's own transports by name and protocols by replicated object."""
+    """What the factories made for one core of kind `kind`: its half of the CPU driver, transports by name and
+    protocols by replicated object."""
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, kind: str) -> None:
+        self.driver = code.drivers[kind]()
         self.transports: Mapping[str, Transport] = {name: make() for name, make in code.transports.items()}
         self.protocols: Mapping[str, ConsistencyProtocol] = {name: make() for name, make in code.protocols.items()}
 

@@ -196,7 +196,7 @@ class VSpace:
         self._client = client
         self._memory = memory
         self._environment = environment
-        paging = environment.code.drivers[environment.routes.core(environment.core).kind].paging
+        paging = environment.made.driver.paging
         self._format = FORMATS[paging]
         self._kinds = [kind for kind, row in sorted(TYPES.items()) if row.isa == paging]
         self._tables: dict[tuple[int, ...], int] = {}
