@@ -30,7 +30,6 @@
  */
 
 #define _GNU_SOURCE
-#define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include <errno.h>
@@ -214,9 +213,11 @@ static PyObject *lines_load(Lines *self, PyObject *arg)
 
 static PyObject *lines_store(Lines *self, PyObject *args)
 {
+    /* No '#' format anywhere: what it means differs between the headers of 3.13 and the library of 3.11. */
     Py_ssize_t index, length;
-    const char *data;
-    if (!PyArg_ParseTuple(args, "ny#:store", &index, &data, &length))
+    PyObject *bytes;
+    char *data;
+    if (!PyArg_ParseTuple(args, "nO:store", &index, &bytes) || PyBytes_AsStringAndSize(bytes, &data, &length) < 0)
         return NULL;
     unsigned char *line = line_at(self, index);
     if (!line)
