@@ -215,6 +215,7 @@ class Links:
 
     async def _hello(self, sender: Sender, message: Hello) -> None:
         self._expected.pop(sender.core, None)
+        self.failed.pop(sender.core, None)  # late is not never
         self._heard_ns = await Clock()
         await self._report_join(sender.core)
         await self.send(sender.core, encode(Welcome(len(self.members))))
