@@ -5,7 +5,8 @@
 
 Every core the board does not call broken gets a process at once and sleeps there until it is started.
 A core that dies is told to the sink as CoreFailed and the others go on; the boot core's death ends the
-instance.  All cores see all of memory, coherently, whatever the board's islands and views.
+instance, and a program that has lost a core of its own ends once it falls silent.  All cores see all of
+memory, coherently, whatever the board's islands and views.
 
 There is no digest and no trace: what happens is not the same twice.
 
@@ -27,7 +28,7 @@ from mk_host.reports import Counters
 from mk_host.shared import load_backend
 from mk_host.zygote import Cores, Exited, Report, ReportFunction, places
 from multikernel.errors import BootTimeout, MultikernelError, PlatformError, UsageError
-from multikernel.events import Booted, CoreFailed, Event, ProgramDone, ProgramRaised
+from multikernel.events import Booted, CoreFailed, Event, ProcessStarted, ProgramDone, ProgramRaised
 from multikernel.interfaces import Outcome
 from multikernel.system.bringup import Kernel, bring_up
 from multikernel.system.core import run_core
@@ -49,6 +50,8 @@ TLB_ENTRIES = 64
 (Software Optimization Guide for AMD Family 17h, 55723, 2.7.2)."""
 _POWER_OFF_NS = 2_000_000_000
 """How long cores have to power off before they are killed."""
+_BEREAVED_NS = 2_000_000_000
+"""How long a program may be silent once a core it started on has died: time to end by itself."""
 
 
 class Host:
@@ -89,6 +92,7 @@ class HostSession:
         self._arena = Arena(self._ring, [entry.id for entry in blueprint.cores], memory)
         self._crowded = len(numbers) > len(os.sched_getaffinity(0))
         self._cores = Cores(places(numbers), self._core)
+        self._dead: dict[int, str] = {}
         self._sides = self._messages = 0
         self._outcome: Outcome | None = None
 
@@ -109,6 +113,7 @@ class HostSession:
         self._until(
             lambda event: isinstance(event, (ProgramDone, ProgramRaised)) and event.name == program,
             f"program {program}",
+            program,
         )
 
     def stop(self) -> Outcome:
@@ -119,7 +124,7 @@ class HostSession:
                     self._arena.interrupt(core, POWER_OFF)
                 end = time.monotonic_ns() + _POWER_OFF_NS
                 while self._cores.running and (left := end - time.monotonic_ns()) > 0:
-                    self._next(left)
+                    self._tell(self._cores.next(left))
             finally:
                 self._cores.stop()
             del self._arena  # unmaps it
@@ -129,20 +134,30 @@ class HostSession:
     def _now_ns(self) -> int:
         return time.monotonic_ns() - self._epoch_ns
 
-    def _until(self, done: Callable[[Event], bool], what: str) -> None:
-        """Pass events on until one of them is the one; the limit is the longest silence."""
+    def _until(self, done: Callable[[Event], bool], what: str, program: str = "") -> None:
+        """Pass events on until one of them is the one; the limit is the longest silence, and a shorter one
+        once a core is dead that process `program` has started on."""
+        spanned: set[int] = set()
+        limit, lost = self._options.timeout_ns, -1
         while True:
-            event = self._next(self._options.timeout_ns)
+            found = self._cores.next(limit)
+            if found is None and self._cores.running:
+                if lost >= 0:
+                    raise PlatformError(f"{what} lost core {lost}, which it had started on: {self._dead[lost]}")
+                dead = "".join(f"; core {core} is dead ({reason})" for core, reason in self._dead.items())
+                raise BootTimeout(f"nothing was heard of the cores for {limit // 1_000_000} ms{dead}")
+            event = self._tell(found)
             if event is not None and done(event):
                 return
             if self._blueprint.boot_core not in self._cores.running:
                 raise PlatformError(f"the boot core died during {what}")
+            if isinstance(event, ProcessStarted) and event.name == program:
+                spanned.add(event.core)
+            elif isinstance(event, CoreFailed) and event.core in spanned and lost < 0:
+                limit, lost = min(limit, _BEREAVED_NS), event.core
 
-    def _next(self, timeout_ns: int) -> Event | None:
-        """The next event, told to the sink; None for what is not for it.  BootTimeout when none came."""
-        found = self._cores.next(timeout_ns)
-        if found is None and self._cores.running:
-            raise BootTimeout(f"nothing was heard of the cores for {timeout_ns // 1_000_000} ms")
+    def _tell(self, found: Report | Exited | None) -> Event | None:
+        """The event in what was found, told to the sink; None for what is not for it."""
         if isinstance(found, Report):
             event = reports.decode(found.data)
             if isinstance(event, Counters):
@@ -150,6 +165,7 @@ class HostSession:
                 self._messages += event.messages
                 return None
         elif isinstance(found, Exited) and found.reason:
+            self._dead[found.core] = found.reason
             event = CoreFailed(self._now_ns(), found.core, found.reason)
         else:
             return None

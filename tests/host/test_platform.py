@@ -17,8 +17,8 @@ import pytest
 
 import multikernel
 from multikernel.blueprint import Blueprint
-from multikernel.errors import PlatformError, UsageError
-from multikernel.events import Booted, CoreFailed, MonitorJoined
+from multikernel.errors import BootTimeout, PlatformError, UsageError
+from multikernel.events import Booted, CoreFailed, Event, MonitorJoined, ProcessStarted
 from multikernel.interfaces import BootOptions
 from multikernel.kernel import Multikernel
 from multikernel.registry import Registry
@@ -107,6 +107,42 @@ def test_a_killed_core_is_told_and_the_others_go_on(blueprint: Blueprint) -> Non
         assert kernel.run("ping", rounds=5, messages=50).rows
         (failed,) = (event for event in kernel.events if isinstance(event, CoreFailed))
         assert (failed.core, failed.reason) == (3, "killed by SIGKILL")
+
+
+def test_a_program_that_lost_a_core_ends(blueprint: Blueprint) -> None:
+    """It would wait for that core for good: what ends it is not the limit of a silence, which is a minute."""
+    with nothing_left():
+        killed: list[int] = []
+
+        def kill_where_it_starts(event: Event) -> None:
+            if isinstance(event, ProcessStarted) and event.name == "unmap" and event.core == 3:
+                killed.append(processes()[1][3])
+                os.kill(killed[-1], signal.SIGKILL)
+
+        with Multikernel(blueprint, observer=kill_where_it_starts).boot("host") as kernel:
+            lost = "program unmap lost core 3, which it had started on: killed by SIGKILL"
+            with pytest.raises(PlatformError, match=lost):
+                kernel.run("unmap", pages=1_000_000)
+        assert len(killed) == 1
+
+
+def test_a_silence_names_the_dead(blueprint: Blueprint) -> None:
+    with nothing_left():
+        kernel = Multikernel(blueprint).boot("host", BootOptions(timeout_ns=3_000_000_000))
+        os.kill(processes()[1][3], signal.SIGKILL)
+        with pytest.raises(BootTimeout, match=r"core 3 is dead \(killed by SIGKILL\)"):
+            kernel.run("unmap", pages=1)
+        kernel.stop()
+
+
+def test_a_core_that_does_not_power_off_is_killed(blueprint: Blueprint) -> None:
+    with nothing_left():
+        kernel = Multikernel(blueprint).boot("host")
+        zygote, cores = processes()
+        os.kill(cores[2], signal.SIGSTOP)
+        outcome = kernel.stop()
+        assert outcome == kernel.stop()
+        assert not any(map(alive, [zygote, *cores]))
 
 
 def test_without_its_boot_core_the_instance_is_over(blueprint: Blueprint) -> None:
