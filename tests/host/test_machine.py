@@ -102,21 +102,21 @@ def test_time_is_real_and_work_takes_it(machine: HostMachine) -> None:
         seen.append(await Cycles())
 
     finish(machine, code())
-    assert 10 * MS <= seen[1] - seen[0] < 1000 * MS
+    assert 10 * MS <= seen[1] - seen[0] < 30_000 * MS
     assert seen[1] * 2 <= seen[2]
     machine.charge("context_switch")
 
 
 def test_the_timer_lands_inside_a_computation_and_the_rest_is_done_later(machine: HostMachine) -> None:
     async def code() -> None:
-        await Compute(40 * MS)
+        await Compute(600 * MS)  # 300 ms at 2 GHz
 
     dcb = running(machine, code())
     begin = machine.now_ns()
     assert now(machine.run(dcb, begin + 5 * MS)) == TimerFired()
-    assert 5 * MS <= machine.now_ns() - begin < 20 * MS
+    assert 5 * MS <= machine.now_ns() - begin < 300 * MS
     assert isinstance(now(machine.run(dcb, None)), Trapped)
-    assert machine.now_ns() - begin >= 20 * MS
+    assert machine.now_ns() - begin >= 300 * MS
 
 
 def test_chance_is_the_seeds() -> None:

@@ -204,7 +204,7 @@ class TestRing:
         received: list[bytes] = []
         pending = iter(sent)
         payload = next(pending, None)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while len(received) < count and time.monotonic() < end:
             if payload is not None and sender.put(payload):
                 payload = next(pending, None)
@@ -304,6 +304,14 @@ class TestPoller:
             poller.arm(0, other.Lines(mapping, 0, 1), 0, 0)
 
 
+def waited_for_cpu_ns() -> int:
+    """How long this process has been runnable without running; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1])
+    except FileNotFoundError:
+        return 0
+
+
 class TestBell:
     def test_interrupts_are_pending_until_taken(self, ring: RingModule, mapping: mmap.mmap) -> None:
         bell = ring.Bell(ring.Lines(mapping, 0, 2), 1)
@@ -337,7 +345,7 @@ class TestBell:
                 while (payload := receiver.take()) is None:
                     index, word = receiver.watch()
                     poller.arm(3, lines, index, word)
-                    assert bell.wait(poller, spin_ns, 2, 5000 * MS) == 3
+                    assert bell.wait(poller, spin_ns, 2, 60_000 * MS) == 3
                 assert payload == b"ball"
                 assert sender.put(payload)
 
@@ -345,12 +353,13 @@ class TestBell:
         begin = time.monotonic()
         fork(lambda: bounce(reader, 1, rounds))
         bounce(writer, 0, rounds)
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 20  # were none to wake the other: 800 sleeps of 50 ms
 
     def test_no_wake_up_is_lost_between_looking_and_sleeping(self, mapping: mmap.mmap, fork: Fork) -> None:
         """A message comes at every moment around the falling asleep.  One that is lost is found only when
-        the sleep ends by itself, after 50 ms; a busy machine may be as slow a time or two.  (The twin's
-        sleeps end after 1 ms, so that what it can lose is not seen.)"""
+        the sleep ends by itself, after 50 ms.  A busy machine is as slow: what counts is the time since the
+        sender rang, without what the sleeper waited for its CPU.  (The twin's sleeps end after 1 ms, so that
+        what it can lose is not seen.)"""
         trials = 6000
         lines = _ring.Lines(mapping, 0, 4)
         cpus = sorted(os.sched_getaffinity(0))
@@ -365,18 +374,22 @@ class TestBell:
                     pass
                 lines.store_word(LINE, trial)
                 bell.ring()
+                lines.store_word(2 * LINE, time.monotonic_ns())
 
         def sleep() -> None:
             os.sched_setaffinity(0, {cpus[0]})
             bell, poller = _ring.Bell(lines, 3), _ring.Poller()
-            slow = 0
+            late = 0
             for trial in range(1, trials + 1):
                 poller.arm(0, lines, 1, trial - 1)
-                lines.store_word(0, trial)
+                waited = waited_for_cpu_ns()
                 begin = time.monotonic_ns()
-                assert bell.wait(poller, 0, 0, 5000 * MS) == 0
-                slow += time.monotonic_ns() - begin > 40 * MS
-            assert slow <= 2
+                lines.store_word(0, trial)
+                assert bell.wait(poller, 0, 0, 60_000 * MS) == 0
+                end = time.monotonic_ns()
+                rung = lines.load_word(2 * LINE)
+                late += rung > begin and end - rung - (waited_for_cpu_ns() - waited) > 20 * MS
+            assert late <= 2
 
         fork(send)
         ended = os.waitid(os.P_PID, fork(sleep), os.WEXITED | os.WNOWAIT)
@@ -391,18 +404,18 @@ class TestBell:
 
         bell = ring.Bell(ring.Lines(mapping, 0, 1), 0)
         fork(post_later)
-        assert bell.wait(None, 0, 0, 5000 * MS) == ring.PENDING
+        assert bell.wait(None, 0, 0, 60_000 * MS) == ring.PENDING
         assert bell.take() == 1 << 2
 
     def test_a_wait_ends_in_time(self, ring: RingModule, mapping: mmap.mmap) -> None:
         bell = ring.Bell(ring.Lines(mapping, 0, 1), 0)
         begin = time.monotonic_ns()
         assert bell.wait(ring.Poller(), 1000, 16, 80 * MS) == ring.TIMEOUT
-        assert 80 * MS <= time.monotonic_ns() - begin < 2000 * MS
+        assert 80 * MS <= time.monotonic_ns() - begin < 30_000 * MS
         with pytest.raises(ValueError, match="a wait is bounded"):
             bell.wait(None, 0, 0, -1)
 
-    @pytest.mark.parametrize("spin_ns", [0, 10_000 * MS])
+    @pytest.mark.parametrize("spin_ns", [0, 60_000 * MS])
     def test_ctrl_c_ends_a_wait(self, ring: RingModule, mapping: mmap.mmap, spin_ns: int) -> None:
         def interrupt(number: int, frame: FrameType | None) -> None:
             raise KeyboardInterrupt
@@ -413,11 +426,11 @@ class TestBell:
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.03)
             with pytest.raises(KeyboardInterrupt):
-                bell.wait(ring.Poller(), spin_ns, 0, 10_000 * MS)
+                bell.wait(ring.Poller(), spin_ns, 0, 60_000 * MS)
             signal.setitimer(signal.ITIMER_REAL, 0.03)
             with pytest.raises(KeyboardInterrupt):
-                ring.Poller().poll(10_000 * MS)
+                ring.Poller().poll(60_000 * MS)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 30
