@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,41 @@ def test_a_file_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[st
     code, out, err = run(capsys, "assemble", "x86-qemu", "-o", str(tmp_path / "none" / "k.json"))
     assert (code, out) == (3, "")
     assert "none/k.json: No such file or directory" in err
+
+
+@pytest.mark.parametrize("folder", ["", "/", ".", ".."])
+def test_a_folder_is_no_blueprint_and_is_left_as_it_was(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    code, out, err = run(capsys, "assemble", "x86-qemu", "-o", folder or str(tmp_path / "here"))
+    assert (code, out) == (3, "")
+    assert "Is a directory" in err
+    assert [entry.name for entry in tmp_path.rglob("*")] == ["here"], "no draft is left"
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        code, _, _ = run(capsys, "assemble", "x86-qemu", "-o", str(pipe))
+        assert code == 0
+        assert pipe.is_fifo()
+        assert os.read(end, 1 << 16).decode() == assemble("x86-qemu").to_json()
+    finally:
+        os.close(end)
+
+
+def test_a_link_stays_and_its_target_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "of").mkdir()
+    link = tmp_path / "kernel.json"
+    link.symlink_to(tmp_path / "of" / "kernel.json")
+    code, _, _ = run(capsys, "assemble", "x86-qemu", "-o", str(link))
+    assert code == 0
+    assert link.is_symlink()
+    assert (tmp_path / "of" / "kernel.json").read_text() == assemble("x86-qemu").to_json()
 
 
 def test_a_platform_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json as json_format
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -65,12 +66,21 @@ def assemble(
 
 
 def _write(path: Path, blueprint: Blueprint) -> None:
-    """All of the file, or the one that was there."""
-    draft = path.with_name(f".{path.name}.draft")
+    """All of the file, or the one that was there.  A link's target is written, not the link; what is no
+    regular file (a pipe, a device) is written to and never replaced."""
+    draft: Path | None = None
     try:
+        if path.exists() and not path.is_file():
+            path.write_text(blueprint.to_json(), encoding="utf-8")
+            return
+        target = path.resolve()
+        draft = target.with_name(f".{target.name}.draft")
         draft.write_text(blueprint.to_json(), encoding="utf-8")
-        draft.replace(path)
+        draft.replace(target)
     except OSError as error:
+        if draft is not None:
+            with suppress(OSError):
+                draft.unlink()
         raise FileError(f"{path}: {error.strerror}", code="not-writable") from error
 
 
