@@ -239,7 +239,7 @@ class SpawnOn(NamedTuple):
 
     request: int
     core: int
-    argument: int
+    argument: Small
     program: str
 
 

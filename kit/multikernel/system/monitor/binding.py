@@ -158,7 +158,11 @@ class Binding:
             await self._refuse(dispatcher, message.request)
             return
         core = self._events.core
-        pair = await Invoke(KERNEL, ConnectLocal(dispatcher, exporter, LOCAL_SLOTS))
+        try:
+            pair = await Invoke(KERNEL, ConnectLocal(dispatcher, exporter, LOCAL_SLOTS))
+        except MultikernelError:  # one of the two has ended, or has no room for a capability
+            await self._refuse(dispatcher, message.request)
+            return
         await self._processes.reply(exporter, encode(Connected(0, pair.b, 0, 0, 0, core, 0, 1)))
         await self._processes.reply(dispatcher, encode(Connected(message.request, pair.a, 0, 0, 0, core, 0, 0)))
 

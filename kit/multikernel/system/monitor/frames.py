@@ -12,7 +12,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from multikernel.errors import MultikernelError
+from multikernel.errors import LocalMisuse, MultikernelError
 from multikernel.system.environment import KERNEL
 from multikernel.system.messages import AllocateRam, ClaimPool, Done, MemorySent, PassMemory, SendMemory, encode
 from multikernel.system.operations import Invoke
@@ -63,6 +63,8 @@ class Frames:
     async def _send(self, sender: Sender, message: SendMemory) -> None:
         refused = 0
         try:
+            if message.core not in self._links.reachable():
+                raise LocalMisuse(f"core {message.core} cannot be asked")
             memory = await Invoke(KERNEL, RangeOf(sender.dispatcher, message.cptr, bool(message.ram)))
             passed = PassMemory(memory.base, memory.size, message.number, message.ram)
             if message.core == self._core:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from multikernel.errors import MultikernelError
+from multikernel.errors import LocalMisuse, MultikernelError
 from multikernel.events import ProcessStarted
 from multikernel.system.caps.cspace import cptr
 from multikernel.system.caps.types import CNODE_SLOTS
 from multikernel.system.environment import CONSOLE, FIRST_CLIENT, KERNEL
-from multikernel.system.messages import AskUp, Done, Gone, Noted, Spans, Spawn, Spawned, SpawnOn, decode, encode
+from multikernel.system.messages import NAME, AskUp, Done, Gone, Noted, Spans, Spawn, Spawned, SpawnOn, decode, encode
 from multikernel.system.monitor.events import Pending, Sender
 from multikernel.system.operations import Clock, Invoke, SendLocal
 from multikernel.system.requests import CreateDispatcher, Emit, RunDispatcher
@@ -32,10 +32,11 @@ RETRY_NS = 20_000
 
 
 class Asked(NamedTuple):
-    """A spawn under way: for whom, and whose number it has there."""
+    """A spawn under way: for whom, whose number it has there, and for which process."""
 
     dispatcher: int
     request: int
+    process: str
 
 
 class Processes:
@@ -75,7 +76,10 @@ class Processes:
         self, name: str, program: str, argument: int, parameters: tuple[tuple[str, str], ...], parent: str = ""
     ) -> int:
         """Start `program` here for process `name`, whose leader it is unless a `parent` process asked; gives
-        its dispatcher's number.  Raises what the driver refuses with."""
+        its dispatcher's number.  Raises what the driver refuses with; LocalMisuse for a name that no message
+        could carry."""
+        if len(name.encode()) > NAME:
+            raise LocalMisuse(f"{name!r} is longer than the {NAME} bytes of a process's name")
         number = await Invoke(KERNEL, CreateDispatcher(name, program, argument, parameters, not parent))
         self._names[number] = name
         self._spans.setdefault(name, {})[self._events.core] = None
@@ -85,7 +89,9 @@ class Processes:
         return number
 
     async def reply(self, number: int, payload: bytes) -> None:
-        """A local message to dispatcher `number`: now, or when its buffer has room."""
+        """A local message to dispatcher `number`: now, or when its buffer has room; none if it has ended."""
+        if number not in self._names:
+            return
         outbox = self._outboxes.setdefault(number, deque())
         outbox.append(payload)
         if len(outbox) == 1:
@@ -134,7 +140,7 @@ class Processes:
             number = await self._try_start(name, message.program, message.argument)
             await self._note(name, message.core, sender.dispatcher, Done(message.request, number, int(number == 0)))
             return
-        request = self._spawns.add(Asked(sender.dispatcher, message.request))
+        request = self._spawns.add(Asked(sender.dispatcher, message.request, name))
         await self._links.send(message.core, encode(Spawn(request, message.argument, message.program, name)))
 
     async def _spawn(self, sender: Sender, message: Spawn) -> None:
@@ -151,7 +157,7 @@ class Processes:
         waiting = self._spawns.take(message.request)
         if waiting is not None:
             done = Done(waiting.request, message.number, int(message.number == 0))
-            await self._note(self._names[waiting.dispatcher], sender.core, waiting.dispatcher, done)
+            await self._note(waiting.process, sender.core, waiting.dispatcher, done)
 
     async def _note(self, name: str, core: int, dispatcher: int, done: Done) -> None:
         """Answer a spawn once the boot core's monitor knows that the process spans `core`."""
