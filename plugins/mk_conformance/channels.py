@@ -42,7 +42,7 @@ PAUSE = 500
 async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     """Rows of class, transport, src, dst, messages (each way), window (messages under way when refused)."""
     environment = dispatcher.environment
-    messages = int(environment.parameter("messages", "200"))
+    messages = environment.count("messages", 200)
     reports = await dispatcher.export(REPORTS)
     rows: list[Row] = []
     here = dispatcher.core

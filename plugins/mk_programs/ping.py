@@ -32,12 +32,14 @@ WARM_UP = 8
 
 async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     """Rows of class, pairs (how many are in the class), cycles (one way), sd, per_kcycle."""
-    rounds = int(dispatcher.environment.parameter("rounds", "100"))
-    messages = int(dispatcher.environment.parameter("messages", "1600"))
-    only = dispatcher.environment.parameter("class", "")
+    environment = dispatcher.environment
+    pairs = (*environment.blueprint.pair_classes, environment.routes.local)
+    rounds = environment.count("rounds", 100)
+    messages = environment.count("messages", 1600)
+    only = environment.choice("class", [pair.name for pair in pairs])
     listener = await dispatcher.export(RESULTS)
     rows: list[Row] = []
-    for pair in (*dispatcher.environment.blueprint.pair_classes, dispatcher.environment.routes.local):
+    for pair in pairs:
         if only and pair.name != only:
             continue
         src, dst = await measured(dispatcher, pair)

@@ -51,9 +51,9 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     """Rows of protocol, cores (that had the page mapped), cycles (mean, of the boot core, from the start of
     the unmap to its completion), stale_hits, remote_accesses (during the unmaps), mmu."""
     environment = dispatcher.environment
-    pages = int(environment.parameter("pages", "4"))
-    most = int(environment.parameter("cores", "0"))
-    only = environment.parameter("protocol", "")
+    pages = environment.count("pages", 4)
+    most = environment.count("cores", 0, least=0)
+    only = environment.choice("protocol", TREES)
     readers = await start_readers(dispatcher, most)
     rows: list[Row] = []
     for protocol in TREES:

@@ -107,10 +107,13 @@ class Simulation:
             self._outcome = Outcome(
                 self._engine.digest, self._engine.now // 1000, self._sides // 2, self._engine.deliveries
             )
-            if self._trace is not None:
-                self._trace.close()
             for driver in self._drivers.values():
                 driver.close()
+            if self._trace is not None:
+                try:
+                    self._trace.close()
+                except OSError as problem:
+                    raise _unwritable(self._options.trace, problem) from None
         return self._outcome
 
     def _run_until(self, done: Callable[[], bool], what: str) -> None:
@@ -200,15 +203,21 @@ class Simulation:
         try:
             self._trace = open(path, "w", encoding="ascii", newline="\n")  # noqa: SIM115
         except OSError as problem:
-            raise FileError(f"{path}: {problem.strerror}; choose a file that can be written") from None
+            raise _unwritable(path, problem) from None
         trace = self._trace
 
         def write(time: int, source: int, target: int, data: bytes) -> None:
-            trace.write(
-                f'{{"at_ps": {time}, "line": {source}, "core": {target}, "data": "{data.rstrip(bytes(1)).hex()}"}}\n'
-            )
+            line = f'{{"at_ps": {time}, "line": {source}, "core": {target}, "data": "{data.rstrip(bytes(1)).hex()}"}}\n'
+            try:
+                trace.write(line)
+            except OSError as problem:
+                raise _unwritable(path, problem) from None
 
         self._engine.trace = write
+
+
+def _unwritable(path: str, problem: OSError) -> FileError:
+    return FileError(f"{path}: {problem.strerror}; choose a file that can be written")
 
 
 def _deliver(machine: SimMachine) -> None:

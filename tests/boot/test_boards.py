@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 
@@ -98,6 +99,28 @@ def test_a_program_that_raises_says_where_and_when() -> None:
         assert failure.at_ns > 1000
         assert "ZeroDivisionError: on purpose" in str(failure)
         assert kernel.run("ping", rounds=1, messages=8).rows, "the kernel outlives the program"
+
+
+@pytest.mark.kernel("x86-qemu")
+@pytest.mark.parametrize(
+    ("program", "parameter", "value", "message"),
+    [
+        ("ping", "rounds", 0, "rounds is 0; give 1 to 4294967295"),
+        ("ping", "rounds", 1 << 40, "rounds is 1099511627776; give 1 to 4294967295"),
+        ("ping", "messages", -1, "messages is -1; give 1 to"),
+        ("ping", "class", "hops:9", "there is no class 'hops:9'; give one of "),
+        ("unmap", "pages", -1, "pages is -1; give 1 to"),
+        ("unmap", "cores", -1, "cores is -1; give 0 to"),
+        ("unmap", "protocol", "nmua", "there is no protocol 'nmua'; give one of broadcast, unicast, multicast, numa"),
+        ("conform", "messages", 1 << 40, "messages is 1099511627776; give 1 to"),
+    ],
+)
+def test_a_parameter_out_of_range_fails_its_program_alone(
+    kernel: Multikernel, program: str, parameter: str, value: int | str, message: str
+) -> None:
+    with pytest.raises(ProgramFailed, match=re.escape(f"ValueError: {message}")):
+        kernel.run(program, **{parameter: value})
+    assert {core.state for core in kernel.cores()} == {"joined"}
 
 
 @pytest.mark.kernel("x86-qemu")

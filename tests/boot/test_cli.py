@@ -139,6 +139,12 @@ def test_wrong_words(mkit: Mkit, arguments: list[str], code: int, message: str) 
     assert done.stderr.count("\n") == 1
 
 
+def test_a_trace_that_finds_no_room_is_an_error(mkit: Mkit) -> None:
+    done = mkit("boot", "x86-qemu", "--trace", "/dev/full")
+    assert done.returncode == 3
+    assert done.stderr == "error: file: /dev/full: No space left on device; choose a file that can be written\n"
+
+
 def test_a_dry_run_boots_nothing(mkit: Mkit, tmp_path: Path) -> None:
     done = mkit("boot", "x86-qemu", "--dry-run", "--run", "ping", "--keep", "kept")
     assert (done.returncode, done.stdout) == (0, "")

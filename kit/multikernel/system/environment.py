@@ -8,7 +8,7 @@ May not know: registry, platforms.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -105,3 +105,17 @@ class Environment:
     def parameter(self, name: str, otherwise: str) -> str:
         """The value of the program's parameter `name`."""
         return dict(self.parameters).get(name, otherwise)
+
+    def count(self, name: str, otherwise: int, least: int = 1, most: int = 0xFFFF_FFFF) -> int:
+        """Parameter `name` as an integer.  Raises ValueError unless it is one of `least` to `most`."""
+        value = int(self.parameter(name, str(otherwise)))
+        if not least <= value <= most:
+            raise ValueError(f"{name} is {value}; give {least} to {most}")
+        return value
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        """Parameter `name`, empty where none is given.  Raises ValueError unless it is one of `choices`."""
+        value = self.parameter(name, "")
+        if value and value not in choices:
+            raise ValueError(f"there is no {name} {value!r}; give one of {', '.join(choices)}")
+        return value
