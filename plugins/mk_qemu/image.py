@@ -147,11 +147,13 @@ class Toolchain:
         zig = str(cache / "zig")
         self._environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": zig, "ZIG_LOCAL_CACHE_DIR": zig}
 
-    def run(self, arguments: Sequence[str], folder: Path) -> None:
+    def run(self, arguments: Sequence[str], folder: Path, scratch: Path) -> None:
+        """`scratch` is for what a compiler leaves behind that is killed."""
         command = [sys.executable, "-m", "ziglang", *arguments]
+        environment = {**self._environment, "TMPDIR": str(scratch)}
         try:
             done = subprocess.run(
-                command, cwd=folder, env=self._environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
+                command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
             )
         except subprocess.TimeoutExpired as error:
             raise PlatformError(f"the toolchain did not end within {TIMEOUT} s: zig {' '.join(arguments)}") from error
@@ -168,13 +170,13 @@ class Toolchain:
             with work_folder(self._cache) as work:
                 made = Path(work) / "made.o"
                 includes = [f"-I{folder}" for folder in folders]
-                self.run(["cc", *FLAGS, *includes, "-c", str(source), "-o", str(made)], source.parent)
+                self.run(["cc", *FLAGS, *includes, "-c", str(source), "-o", str(made)], source.parent, Path(work))
                 made.replace(target)
         return target
 
     def link(self, script: str, objects: Sequence[Path], target: str, folder: Path, *options: str) -> None:
         common = ["-m", "elf_x86_64", "-static", "--build-id=none", "--orphan-handling=error", *options]
-        self.run(["ld.lld", *common, "-T", script, "-o", target, *map(str, objects)], folder)
+        self.run(["ld.lld", *common, "-T", script, "-o", target, *map(str, objects)], folder, folder)
 
 
 def _digest(*parts: str) -> str:

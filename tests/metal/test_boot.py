@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mk_qemu.image import build_image
+from mk_qemu.image import build_image, cache_folder
 from mk_qemu.log import Reader
 from mk_qemu.machine import command, run
 from mk_qemu.platform import QemuPlatform
@@ -178,6 +178,19 @@ def test_keep_leaves_the_image_what_made_it_and_the_logs(
     session.run("ping", ())
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"kernel.elf", "tables.c", "driver.ld", "monitor.elf", "ping.elf", "0-boot.log", "1-ping.log"}
+
+
+def test_a_build_writes_to_its_cache_and_folder_alone(
+    tools: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a compiler that is killed leaves nothing where nobody clears up."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "nowhere"))
+    folder = tmp_path / "image"
+    folder.mkdir()
+    assert build_image(four_cores(), sources(), folder).is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "image"}
+    assert not list(cache_folder().glob("build-*"))
 
 
 def test_the_outcome_counts_what_was_sent(tools: None) -> None:
