@@ -183,7 +183,7 @@ def test_skb_query(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_skb_query_refuses(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = run(capsys, "skb", "query", "zcu102", "coherant(0, X)")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert "<goal>:1:1: unknown-predicate" in err
     assert "did you mean coherent?" in err
     assert run(capsys, "skb", "query", "zcu102", " ")[0] == 2

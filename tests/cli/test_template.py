@@ -43,6 +43,12 @@ def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert files_under(tmp_path) == {}
 
 
+def test_a_name_no_folder_can_have_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plugins", "new", "transport", "x" * 300, "--no-input", "--folder", str(tmp_path)]) == 3
+    assert capsys.readouterr().err.endswith("File name too long\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["plugins", "new", "transport", "ring", "--dry-run", "--folder", str(tmp_path)]) == 0
     assert "transport.py" in capsys.readouterr().out

@@ -15,7 +15,7 @@ import typer
 from multikernel.assemble import know
 from multikernel.cli import output
 from multikernel.cli.assemble import complete_board
-from multikernel.errors import UsageError
+from multikernel.errors import KnowledgeError, UsageError
 from multikernel.knowledge.skb import BUDGET
 from multikernel.registry import Registry
 
@@ -32,12 +32,17 @@ def query(
     budget: Annotated[int, typer.Option(help="Steps the backend may take.", min=1)] = BUDGET,
     json: Json = False,
 ) -> None:
-    """Every answer to a goal in the rule language.  Exit 1 when there is none."""
+    """Every answer to a goal in the rule language.  Exit 1 when there is none, 2 for a goal that is not one."""
     if not goal.strip():
         raise UsageError("the goal is empty; write conditions joined by &, such as 'core(C, K)'")
     registry = Registry.load()
     output.warn_problems(registry.problems)
-    answers = know(board, registry).skb.query(goal, budget)
+    known = know(board, registry)
+    try:
+        answers = known.skb.query(goal, budget)
+    except KnowledgeError as error:
+        output.show_error(error)
+        raise typer.Exit(UsageError.exit_code) from None
     if json:
         output.emit_json({"goal": goal, "variables": answers.variables, "rows": answers.rows})
     elif not answers.variables:

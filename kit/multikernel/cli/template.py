@@ -54,15 +54,15 @@ def bake(kind: str, name: str, summary: str, folder: Path, write: bool = True) -
     root = next((template_folder() / kind).glob("{{*"))
     home = folder / _fill(root.name, values)
     files = {home / _fill(p.relative_to(root).as_posix(), values): p for p in sorted(root.rglob("*")) if p.is_file()}
-    if home.exists():
-        raise FileError(f"{home} exists; give another name, or another --folder", code="exists")
-    if write:
-        try:
+    try:
+        if home.exists():
+            raise FileError(f"{home} exists; give another name, or another --folder", code="exists")
+        if write:
             for target, source in files.items():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(_fill(source.read_text(encoding="utf-8"), values), encoding="utf-8")
-        except OSError as error:
-            raise FileError(f"cannot write {error.filename}: {error.strerror}", code="not-writable") from error
+    except OSError as error:
+        raise FileError(f"cannot write {error.filename}: {error.strerror}", code="not-writable") from error
     return [home, *files]
 
 
