@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mk_host.reports import Counters, decode, decode_call, encode, encode_call
@@ -16,16 +16,19 @@ from multikernel.system.requests import Call
 events = st.one_of([st.from_type(kind) for kind in (*get_args(Event), Counters)])
 
 
+@settings(deadline=None)
 @given(events)
 def test_an_event_comes_back(event: Event) -> None:
     assert decode(encode(event)) == event
 
 
+@settings(deadline=None)
 @given(events)
 def test_an_event_is_one_line(event: Event) -> None:
     assert b"\n" not in encode(event)
 
 
+@settings(deadline=None)
 @given(st.text(), st.lists(st.tuples(st.text(), st.text())))
 def test_a_call_comes_back(program: str, parameters: list[tuple[str, str]]) -> None:
     call = Call(program, tuple(parameters))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multikernel.errors import LocalMisuse
@@ -118,6 +118,7 @@ def test_a_dispatcher_preempted_while_disabled_is_resumed_without_an_upcall() ->
     assert sorted(log) == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
 
 
+@settings(deadline=None)
 @given(
     slice_ns=st.integers(1, 400),
     chunks=st.lists(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multikernel.errors import CapabilityError, LocalMisuse
@@ -78,6 +78,7 @@ def test_a_full_buffer_is_an_answer_and_not_a_loss() -> None:
     assert log == [[True, True, True, False, False], *(("got", bytes([number])) for number in range(3))]
 
 
+@settings(deadline=None)
 @given(
     slots=st.integers(1, 4),
     slice_ns=st.integers(5, 300),

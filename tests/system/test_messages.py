@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, get_type_hints
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from multikernel.errors import LocalMisuse, PeerError
@@ -32,6 +32,7 @@ def test_all_kinds_are_found() -> None:
     assert {Hello, Spawn} <= set(KINDS)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS).flatmap(lambda kind: st.tuples(st.just(kind), fields(kind))))
 def test_round_trip(item: tuple[type, tuple[object, ...]]) -> None:
     kind, values = item
@@ -43,6 +44,7 @@ def test_round_trip(item: tuple[type, tuple[object, ...]]) -> None:
     assert received == sent
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=PAYLOAD + 8))
 @example(b"")
 @example(encode(Spawn(1, 2, "p", "q")).replace(b"p", b"\xff"))
@@ -54,6 +56,7 @@ def test_bytes_that_are_no_message_are_the_peers_fault(payload: bytes) -> None:
     assert len(encode(item)) == len(payload)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(KINDS).flatmap(lambda kind: st.tuples(st.just(kind), fields(kind))), st.data())
 def test_a_message_cut_short_or_longer_is_refused(item: tuple[type, tuple[object, ...]], data: st.DataObject) -> None:
     payload = encode(item[0](*item[1]))

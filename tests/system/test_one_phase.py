@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mk_shootdown.one_phase import ACK, BROADCAST, VALUE, OnePhase
@@ -138,6 +138,7 @@ def settle(cluster: Cluster, order: list[int], operations: dict[int, set[int]]) 
         assert not state.owed
 
 
+@settings(deadline=None)
 @given(parents=any_trees, order=orders, operations=st.integers(1, 3))
 def test_everybody_over_any_tree(parents: list[int], order: list[int], operations: int) -> None:
     cluster = Watched(parents, TREE)
@@ -149,6 +150,7 @@ def test_everybody_over_any_tree(parents: list[int], order: list[int], operation
     assert all(set(cores) == everybody for cores in cluster.applied.values())
 
 
+@settings(deadline=None)
 @given(parents=two_level_trees, order=orders, data=st.data())
 def test_only_those_concerned_over_trees_of_two_levels(
     parents: list[int], order: list[int], data: st.DataObject
@@ -165,6 +167,7 @@ def test_only_those_concerned_over_trees_of_two_levels(
     assert set(cluster.applied[7]) == {0} | wanted | passing
 
 
+@settings(deadline=None)
 @given(count=st.integers(0, 9), order=orders, data=st.data())
 def test_only_those_concerned_over_a_broadcast(count: int, order: list[int], data: st.DataObject) -> None:
     cluster = Watched([0] * count, BROADCAST)
@@ -202,6 +205,7 @@ def test_what_a_peer_may_not_send() -> None:
         protocol.step(state, Received(0, 9, VALUE, 1, TREE, ALL))
 
 
+@settings(deadline=None)
 @given(parents=two_level_trees, data=st.data())
 def test_pruned_branches_lead_to_the_cores_and_to_no_other(parents: list[int], data: st.DataObject) -> None:
     members = Cluster(parents, TREE).members
