@@ -19,19 +19,23 @@ if TYPE_CHECKING:
 
 
 class LocalEndpoint:
-    """One side: sends to the EndPoint at `cptr`, receives in `buffer`."""
+    """One side: sends to the EndPoint at `cptr`, receives in `buffer`.  `refused` is how often in a row the
+    receiver's buffer was full."""
 
     ack_interval = 1
 
     def __init__(self, buffer: LocalBuffer, cptr: int) -> None:
         self.buffer = buffer
+        self.refused = 0
         self._cptr = cptr
 
     async def try_send(self, payload: bytes) -> bool:
         """False when the receiver's buffer is full."""
         if len(payload) > PAYLOAD:
             raise LocalMisuse(f"a message has at most {PAYLOAD} bytes, not {len(payload)}")
-        return await SendLocal(self._cptr, payload, direct=True)
+        accepted = await SendLocal(self._cptr, payload, direct=True)
+        self.refused = 0 if accepted else self.refused + 1
+        return accepted
 
     async def poll(self) -> bytes | None:
         """The next message if one has arrived."""

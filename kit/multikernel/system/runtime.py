@@ -28,7 +28,7 @@ from multikernel.system.client import MonitorClient
 from multikernel.system.completion import Completion
 from multikernel.system.environment import CONSOLE, Environment
 from multikernel.system.inquiry import Inquiry
-from multikernel.system.lmp import LocalMemory
+from multikernel.system.lmp import LocalEndpoint, LocalMemory
 from multikernel.system.memory_service import MEMORY_SERVICE
 from multikernel.system.messages import AskUp, Connect, Connected, Done, Export, MemorySent, SpawnOn, WatchLine
 from multikernel.system.names import SERVICE as NAME_SERVICE
@@ -206,6 +206,13 @@ class Dispatcher:
         for channel, watch in watches:
             await self._client.say(WatchLine(channel + watch.index * LINE, watch.word, int(watch.maintained)))
 
+    async def _give_way(self, local: LocalEndpoint) -> None:
+        """A turn for the receiver.  If that made no room, one for this dispatcher's other threads too: the
+        receiver may be one of them, or wait for one of them."""
+        await Yield()
+        if local.refused > 1:
+            await self.sleep(self.environment.poll_ns)
+
     def _new_client(self, item: tuple[object, ...]) -> None:
         if isinstance(item, Connected):
             self._incoming.put(item)
@@ -228,7 +235,8 @@ class Dispatcher:
         if not told.address:
             local = LocalMemory(environment.user.buffers[told.frame >> 32], told.frame & 0xFFFF_FFFF)
             arrival = partial(self._waitset.local, local.local().buffer)
-            return Channel(transport.open(local, pair.slots, told.side), told.peer, None, arrival, _give_way)
+            turn = partial(self._give_way, local.local())
+            return Channel(transport.open(local, pair.slots, told.side), told.peer, None, arrival, turn)
         lines = await Invoke(told.frame, OpenWindow(0, transport.lines(pair.slots)))
         bell = await Invoke(told.bells, OpenWindow(told.bell * LINE, 1))
         shared = environment.routes.same_island(self.core, told.peer)
@@ -242,10 +250,6 @@ class Dispatcher:
             await self._waitset.line(told.address, endpoint.room())
 
         return Channel(endpoint, told.peer, peer_bell, message, room)
-
-
-async def _give_way() -> None:
-    await Yield()
 
 
 async def _interrupt(cptr: int) -> None:
