@@ -145,6 +145,23 @@ def test_help_lists_commands_of_plugins_and_loads_none(environment: dict[str, st
     assert "mk_loud" in mkit(environment, "--version").stdout
 
 
+@pytest.mark.parametrize(
+    ("redirect", "code", "said"),
+    [
+        ("<&- >&-", 0, ""),
+        ("<&- >&- 2>&-", 0, ""),
+        (">/dev/full", 3, "error: not-writable: standard output: No space left on device\n"),
+    ],
+)
+def test_streams_that_are_closed_or_full(environment: dict[str, str], redirect: str, code: int, said: str) -> None:
+    for words in ("--help", "board list"):
+        script = f'"$0" -m multikernel {words} {redirect}'
+        done = subprocess.run(
+            ["/bin/sh", "-c", script, sys.executable], env=environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (code, "", said), words
+
+
 def test_help_imports_nothing_heavy(environment: dict[str, str]) -> None:
     script = (
         "import sys\nfrom multikernel.cli.root import run\n"

@@ -13,6 +13,7 @@ May not know: anything that imports pydantic, rich or pluggy; `--help` must stay
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import sys
@@ -26,7 +27,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from multikernel.cli import output
-from multikernel.errors import MultikernelError
+from multikernel.errors import FileError, MultikernelError
 
 if TYPE_CHECKING:
     from typer._click import Command, Context
@@ -144,7 +145,24 @@ def root(
 
 def main() -> NoReturn:
     """Run `mkit` on sys.argv and exit."""
+    _fill_closed_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def _fill_closed_streams() -> None:
+    """Give what the caller has closed of stdin, stdout and stderr to the null device, so that no file opened
+    later takes its descriptor."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8")
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
+
+
+def _drop_stdout() -> None:
+    """Python flushes stdout once more at exit: let that go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(arguments: list[str]) -> int:
@@ -159,16 +177,26 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader left.  Python flushes stdout once more at exit: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()  # the reader left
         return 1
     except MultikernelError as error:
         if output.verbosity() >= TRACEBACK:
             traceback.print_exc()
         output.show_error(error)
         return error.exit_code
-    except Exception as error:  # a bug of the kit: a line for the person, the traceback on demand
-        if output.verbosity() >= TRACEBACK:
-            traceback.print_exc()
-        output.show_bug(error)
-        return 1
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _bug(error)
+        _drop_stdout()
+        output.show_error(FileError(f"{error.filename or 'standard output'}: {error.strerror}", code="not-writable"))
+        return FileError.exit_code
+    except Exception as error:
+        return _bug(error)
+
+
+def _bug(error: Exception) -> int:
+    """A bug of the kit: a line for the person, the traceback on demand."""
+    if output.verbosity() >= TRACEBACK:
+        traceback.print_exception(error)
+    output.show_bug(error)
+    return 1
