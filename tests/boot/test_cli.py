@@ -150,6 +150,11 @@ def test_a_dry_run_boots_nothing(mkit: Mkit, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == "x86-qemu: binds for sim, 4 cores; would run ping; nothing was booted\n"
     assert not (tmp_path / "kept").exists()
+    done = mkit("boot", "x86-qemu", "--dry-run", "--run", "ping", "--json")
+    document = json.loads(done.stdout)
+    assert list(document) == KEYS
+    assert [core["state"] for core in document["cores"]] == ["off"] * 4
+    assert document["programs"] == [{"name": "ping", "status": "not-run", "result": []}]
 
 
 def test_what_a_run_leaves(mkit: Mkit, tmp_path: Path) -> None:
@@ -262,6 +267,7 @@ def test_a_dry_image(mkit: Mkit, tmp_path: Path) -> None:
     done = mkit("image", "x86-qemu", "--dry-run")
     assert done.returncode == 0
     assert "would build in build/x86-qemu; nothing was built" in done.stderr
+    assert json.loads(mkit("image", "x86-qemu", "--dry-run", "--json").stdout)["file"] == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 

@@ -81,6 +81,8 @@ def boot(
     if dry_run:
         would = f"; would run {', '.join(programs)}" if programs else ""
         output.note(f"{blueprint.board}: binds for {platform}, {len(blueprint.cores)} cores{would}; nothing was booted")
+        if json:
+            output.emit_json(_Report(Multikernel(blueprint, registry), platform, seed, programs).document())
         return
     view = open_view(blueprint, platform, seed, quiet=json)
 
@@ -159,7 +161,7 @@ class _Report:
         if not self._tellable:
             return
         if json:
-            output.emit_json(self._document())
+            output.emit_json(self.document())
         else:
             self._print()
         for event in self._kernel.events:
@@ -191,7 +193,8 @@ class _Report:
                 + (f", digest {digest}" if digest else "")
             )
 
-    def _document(self) -> dict[str, object]:
+    def document(self) -> dict[str, object]:
+        """The object of --json; of a kernel that was not booted, cores are off and programs not run."""
         outcome = self._outcome if self._outcome is not None else Outcome("", 0, 0, 0)
         pending = self._programs[len(self._done) :]
         return {

@@ -35,6 +35,8 @@ def image(
     folder = Path(out or f"build/{blueprint.board}")
     if dry_run:
         output.note(f"{blueprint.board}: binds for {name}; would build in {folder}; nothing was built")
+        if json:
+            output.emit_json({"board": blueprint.board, "platform": name, "hash": blueprint.hash, "file": ""})
         return
     path = builder.image(blueprint, code, folder)
     if json:
