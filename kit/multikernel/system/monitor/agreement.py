@@ -110,6 +110,8 @@ class Agreements:
         self._processes_of[message.operation] = message.process
         event = Received(sender.core, message.operation, message.phase, message.value, message.tree, message.among)
         await self._step(self._objects[index], event)
+        if message.operation not in self._states[self._objects[index]].awaited:
+            self._processes_of.pop(message.operation, None)
 
     async def _step(self, name: str, event: Received | Applied) -> None:
         await self._carry_out(name, self._protocols[name].step(self._states[name], event))
