@@ -84,6 +84,7 @@ class Memory:
         self._turns = Turns(environment.user)
         self._arrived: deque[int] = deque()
         self._waiting: Thread | None = None
+        self._pages: dict[int, list[int]] = {}
 
     async def ram(self, size: int) -> int:
         """A RAM capability of `size` bytes, rounded up to pages; its CPtr.  LocalMisuse when there is none left."""
@@ -140,6 +141,12 @@ class Memory:
         await InvokeCap(frame.cptr, Copy(slot))
         return Frame(slot, frame.size)
 
+    async def page(self, frame: Frame) -> int:
+        """The CPtr of an alias to map one page of `frame` by; it goes when the frame is freed."""
+        alias = await self.alias(frame)
+        self._pages.setdefault(frame.cptr, []).append(alias.cptr)
+        return alias.cptr
+
     async def give(self, frame: Frame, core: int, number: int) -> None:
         """Give `frame` to dispatcher `number` of `core` too."""
         await self._send(frame.cptr, core, number, ram=0)
@@ -171,6 +178,8 @@ class Memory:
 
     async def free(self, frame: Frame) -> None:
         """Delete the Frame, which `allocate` or `alias` gave; what is mapped is unmapped on this core."""
+        for page in self._pages.pop(frame.cptr, []):
+            await self.drop(page)
         await self.drop(frame.cptr)
 
 
@@ -227,8 +236,8 @@ class VSpace:
                 else:
                     await InvokeCap(table, MapTable(self._tables[path[: depth - 1]], path[depth - 1]))
                 self._tables[path[:depth]] = table
-        capability = frame if frame.size == PAGE else await self._memory.alias(frame)
-        await InvokeCap(capability.cptr, Map(self._tables[path[:-1]], path[-1], rights, offset))
+        capability = frame.cptr if frame.size == PAGE else await self._memory.page(frame)
+        await InvokeCap(capability, Map(self._tables[path[:-1]], path[-1], rights, offset))
 
     async def _map_region(self, frame: Frame, rights: int) -> Mapping:
         """On a core with protection regions and no translation the address is the physical one."""
