@@ -28,7 +28,7 @@ async def again(dispatcher: Dispatcher) -> tuple[()]:
     return ()
 
 
-@pytest.mark.parametrize("pages", [1, 2])
+@pytest.mark.parametrize("pages", [1, 2, 1024])
 def test_a_page_of_a_freed_frame_faults(pages: int) -> None:
     with boot("x86-qemu", {"touches": touches}) as kernel, pytest.raises(ProgramFailed, match="UnhandledFault"):
         kernel.run("touches", pages=pages)

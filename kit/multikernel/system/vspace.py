@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 BASE = 1 << 30
 """Virtual address of the first mapping on cores that translate: 1 GiB, clear of page 0."""
+ENTRIES = 512
+"""Entries of a page table, of every format with levels (`page_tables.TableFormat`)."""
 SLOTS = (96, 240)
 """The slots of a dispatcher's capability space that the runtime fills itself."""
 
@@ -141,8 +143,8 @@ class Memory:
         await InvokeCap(frame.cptr, Copy(slot))
         return Frame(slot, frame.size)
 
-    async def page(self, frame: Frame) -> int:
-        """The CPtr of an alias to map one page of `frame` by; it goes when the frame is freed."""
+    async def part(self, frame: Frame) -> int:
+        """The CPtr of an alias to map part of `frame` by; it goes when the frame is freed."""
         alias = await self.alias(frame)
         self._pages.setdefault(frame.cptr, []).append(alias.cptr)
         return alias.cptr
@@ -221,11 +223,13 @@ class VSpace:
                 return await self._map_region(frame, rights)
             address = at or self._next
             self._next = max(self._next, address + frame.size)
-            for offset in range(0, frame.size, PAGE):
-                await self._map_page(frame, address + offset, offset, rights)
+            mapped = 0
+            while mapped < frame.size:
+                mapped += await self._map_pages(frame, address + mapped, mapped, rights)
             return Mapping(self, address, frame.size)
 
-    async def _map_page(self, frame: Frame, address: int, offset: int, rights: int) -> None:
+    async def _map_pages(self, frame: Frame, address: int, offset: int, rights: int) -> int:
+        """Map what is left of `frame` from `offset` on, as far as one table of pages reaches; how many bytes."""
         assert isinstance(self._format, TableFormat)
         path = tuple(address >> level.shift & 511 for level in self._format.levels)
         for depth in range(len(path)):
@@ -236,8 +240,10 @@ class VSpace:
                 else:
                     await InvokeCap(table, MapTable(self._tables[path[: depth - 1]], path[depth - 1]))
                 self._tables[path[:depth]] = table
-        capability = frame.cptr if frame.size == PAGE else await self._memory.page(frame)
-        await InvokeCap(capability, Map(self._tables[path[:-1]], path[-1], rights, offset))
+        count = min((frame.size - offset) // PAGE, ENTRIES - path[-1])
+        capability = frame.cptr if count * PAGE == frame.size else await self._memory.part(frame)
+        await InvokeCap(capability, Map(self._tables[path[:-1]], path[-1], rights, offset, count))
+        return count * PAGE
 
     async def _map_region(self, frame: Frame, rights: int) -> Mapping:
         """On a core with protection regions and no translation the address is the physical one."""

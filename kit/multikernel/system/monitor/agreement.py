@@ -82,6 +82,7 @@ class Agreements:
         }
         self._objects = sorted(replicas)
         self._asked: dict[int, Asked] = {}
+        self._on_ring: dict[int, None] = {}
         self._processes_of: dict[int, str] = {}
         self._operations = 0
         events.on(Agree, self._agree)
@@ -124,7 +125,8 @@ class Agreements:
                 payload = encode(Agreement(*message, self._processes_of[message[0]]))
                 if targets == [EVERYBODY]:
                     concerned = self._routes.member(message[3], self._core).among(message[4])
-                    await self._broadcast.send(payload, concerned)
+                    if await self._broadcast.send(payload, concerned):
+                        self._on_ring[message[0]] = None
                 else:
                     await self._links.send_all(targets, payload)
                 continue
@@ -138,7 +140,9 @@ class Agreements:
                     await self._replicas[name].apply(self._processes_of[operation], value)
                 await self._step(name, Applied(operation))
             case Complete(operation):
-                self._broadcast.finished()
+                if operation in self._on_ring:
+                    del self._on_ring[operation]
+                    self._broadcast.finished()
                 asked = self._asked.pop(operation)
                 result = await self._replicas[name].completed(self._processes_of.pop(operation), asked.value)
                 await self._processes.reply(asked.dispatcher, encode(Done(asked.request, result, 0)))

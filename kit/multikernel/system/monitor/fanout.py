@@ -67,8 +67,9 @@ class Broadcast:
         self._listen(0)
         await self._events.deliver(Sender(self._routes.boot_core, 0), line[ring.WORD : ring.WORD + length])
 
-    async def send(self, payload: bytes, concerned: Sequence[int]) -> None:
-        """To everybody; those `concerned` are woken if they do not look."""
+    async def send(self, payload: bytes, concerned: Sequence[int]) -> bool:
+        """To everybody; those `concerned` are woken if they do not look.  Whether it went out on the ring, and
+        has to be `finished`."""
         near = [core for core in concerned if self._routes.same_island(core, self._events.core)]
         if self._lines is None or self._open >= BROADCAST_SLOTS:
             near = []
@@ -85,6 +86,7 @@ class Broadcast:
         for core in concerned:
             if core not in reached:
                 await self._links.send(core, payload)
+        return bool(near)
 
     async def _nudge(self, core: int) -> None:
         if core not in self._bells:
