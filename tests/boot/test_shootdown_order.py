@@ -1,6 +1,9 @@
-"""What unmapping costs by each protocol, through the whole kernel on the paper's machine: the order at 32
-cores is the literature's (Baumann et al., SOSP 2009, 5.1), and for a few cores of one package a message to
-each is cheaper than a broadcast.  Nothing in the model is chosen for it; see docs/model.md."""
+"""What unmapping costs by each protocol, through the whole kernel on the paper's machine.
+
+The whole order of the literature (Baumann et al., SOSP 2009, 5.1) comes out over bare lines and is tested
+there (`tests/sim/test_predictions.py`).  Through the kernel the interrupts that wake idle monitors are most of
+the cost, and the two flat protocols, like the two trees, come out close to each other: which of two is ahead
+depends on how many pages are averaged, so it is not asserted.  Nothing in the model is chosen for any of it."""
 
 from __future__ import annotations
 
@@ -9,19 +12,23 @@ import pytest
 from multikernel import Multikernel
 
 
+def cycles(kernel: Multikernel, pages: int, cores: int) -> dict[str, int]:
+    result = kernel.run("unmap", pages=pages, cores=cores)
+    assert result.column("cores") == [cores] * 4
+    return {str(name): int(value) for name, value in zip(*map(result.column, ("protocol", "cycles")), strict=True)}
+
+
 @pytest.mark.kernel("paper-8x4-amd")
-def test_at_32_cores_numa_then_multicast_then_unicast_then_broadcast(kernel: Multikernel) -> None:
-    result = kernel.run("unmap", pages=8)
-    assert result.column("cores") == [32] * 4
-    cycles = dict(zip(result.column("protocol"), result.column("cycles"), strict=True))
-    assert sorted(cycles, key=lambda protocol: cycles[protocol]) == ["numa", "multicast", "unicast", "broadcast"]
+@pytest.mark.parametrize("pages", [2, 8])
+def test_at_32_cores_either_tree_beats_either_flat_protocol(kernel: Multikernel, pages: int) -> None:
+    cost = cycles(kernel, pages, 32)
+    assert 3 * max(cost["numa"], cost["multicast"]) < 2 * min(cost["unicast"], cost["broadcast"])
 
 
 @pytest.mark.kernel("paper-8x4-amd")
 @pytest.mark.parametrize("cores", [2, 4])
 def test_for_few_cores_a_message_each_beats_a_broadcast(kernel: Multikernel, cores: int) -> None:
-    result = kernel.run("unmap", pages=8, cores=cores)
-    cycles = dict(zip(result.column("protocol"), map(int, result.column("cycles")), strict=True))
-    assert cycles["unicast"] < cycles["broadcast"]
+    cost = cycles(kernel, 8, cores)
+    assert cost["unicast"] < cost["broadcast"]
     # Within one package the trees are the same messages: what differs is only when they were sent.
-    assert max(cycles["multicast"], cycles["numa"]) == pytest.approx(cycles["unicast"], rel=0.01)
+    assert max(cost["multicast"], cost["numa"]) == pytest.approx(cost["unicast"], rel=0.01)
