@@ -137,7 +137,7 @@ def pytest(tree: Path, tests: Sequence[str], limit_s: float = LIMIT_S) -> tuple[
     """Run tests in `tree`: exit status, output, and the report."""
     report = tree / "report.xml"
     report.unlink(missing_ok=True)
-    options = ("-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}")
+    options = ("-q", "--tb=short", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--junitxml={report}")
     status, output = call(tree, sys.executable, "-m", "pytest", *options, *tests, limit_s=limit_s)
     return status, output, ET.parse(report).getroot() if report.exists() else ET.Element("none")
 
