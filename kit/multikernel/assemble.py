@@ -10,10 +10,12 @@ May not know: platforms, any plugin.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from multikernel.binding.board_facts import assert_board
 from multikernel.binding.layout import Layout
+from multikernel.binding.measured import assert_measured
 from multikernel.binding.pairs import Pairs
 from multikernel.binding.plugin_facts import assert_plugins
 from multikernel.binding.slots import AUTO, Slots
@@ -29,15 +31,18 @@ from multikernel.blueprint import (
     Island,
     Latency,
     Link,
+    MatrixRow,
     Memory,
     PairClass,
     View,
 )
+from multikernel.board.latencies import Latency as BoardLatency
+from multikernel.board.latencies import picoseconds
 from multikernel.board.model import Board
-from multikernel.board.topology import Latency as BoardLatency
 from multikernel.board.topology import Topology
 from multikernel.errors import BindingError
 from multikernel.interfaces import LINE
+from multikernel.knowledge.facts import Fact
 from multikernel.knowledge.policies import POLICIES, VOCABULARY
 from multikernel.knowledge.policies import load as load_policies
 from multikernel.knowledge.skb import Skb
@@ -57,16 +62,20 @@ class Knowledge:
     skb: Skb
     backend: str
     slots: Slots
+    measured: tuple[Fact, ...] = ()
 
 
-def assemble(board: Board | str, registry: Registry | None = None, platform: str = "any") -> Blueprint:
-    """The blueprint of a board (or of the board of that name or path).
+def assemble(
+    board: Board | str, registry: Registry | None = None, platform: str = "any", measured: Sequence[Fact] = ()
+) -> Blueprint:
+    """The blueprint of a board (or of the board of that name or path).  `measured` is what was found out on the
+    machine (`Multikernel.facts`): it goes before what is only ranked.
 
     `platform` is a platform kind (sim, host, qemu): then plugins without a facet for it do not count;
     with `any` the blueprint is for whichever it is booted on.  Raises BoardError, PluginError,
     BindingError naming the slot that cannot be filled.
     """
-    known = know(board, registry, platform)
+    known = know(board, registry, platform, measured)
     board, topology = known.board, known.board.topology()
     bindings = bind(known)
     chosen = {binding.slot: binding.plugin for binding in bindings}
@@ -94,7 +103,9 @@ def assemble(board: Board | str, registry: Registry | None = None, platform: str
     return blueprint
 
 
-def know(board: Board | str, registry: Registry | None = None, platform: str = "any") -> Knowledge:
+def know(
+    board: Board | str, registry: Registry | None = None, platform: str = "any", measured: Sequence[Fact] = ()
+) -> Knowledge:
     """Facts of board and plugins in an SKB, with the policies.  Raises as `assemble`."""
     if isinstance(board, str):
         from multikernel.board import load_board
@@ -106,8 +117,9 @@ def know(board: Board | str, registry: Registry | None = None, platform: str = "
     assert_board(skb, board)
     load_policies(skb, VOCABULARY)
     assert_plugins(skb, registry, platform)
+    assert_measured(skb, board, measured)
     load_policies(skb, POLICIES)
-    return Knowledge(board, registry, platform, skb, backend, Slots(board, registry, skb))
+    return Knowledge(board, registry, platform, skb, backend, Slots(board, registry, skb), tuple(measured))
 
 
 def _backend(board: Board, registry: Registry) -> str:
@@ -199,6 +211,7 @@ def views(topology: Topology) -> tuple[View, ...]:
 
 def interconnect(topology: Topology) -> Interconnect:
     """What lies between the cores, as far as the board says; times in picoseconds."""
+    matrix = topology.matrix
     senders = {count.name: topology.kind(topology.core(count.src).kind).mhz for count in topology.classes()}
     return Interconnect(
         groups=tuple(group.level for group in topology.groups),
@@ -209,19 +222,30 @@ def interconnect(topology: Topology) -> Interconnect:
         ),
         distances=tuple((a, b, distance) for (a, b), distance in sorted(topology.distances.items())),
         islands=tuple(Island(island.protocol, island.line, island.regions) for island in topology.islands),
-        latencies=tuple(
-            Latency(
-                name, _ps(told.mean, told, senders[name]), _ps(told.sd, told, senders[name]), told.status, told.source
-            )
-            for name, told in sorted(topology.latencies.items())
-            if name in senders
-        ),
+        latencies=tuple(latency_row(told, senders[told.cls]) for told in topology.latencies if told.cls in senders),
+        offsets=tuple(topology.offsets.items()),
+        matrix=tuple(MatrixRow(*row) for row in zip(matrix.ids, matrix.ps, strict=True)) if matrix else (),
     )
 
 
-def _ps(amount: int, told: BoardLatency, mhz: int) -> int:
-    """Picoseconds; a cycle of the sender at `mhz` lasts 10^6 / mhz of them, rounded to the nearest."""
-    return (amount * 2_000_000 + mhz) // (2 * mhz) if told.unit == "cycles" else amount * 1000
+def latency_row(told: BoardLatency, mhz: int) -> Latency:
+    """What the board says of a class, in picoseconds of a sender at `mhz`."""
+
+    def ps(amount: int) -> int:
+        return picoseconds(amount, told.unit, mhz) if amount >= 0 else -1
+
+    return Latency(
+        pair_class=told.cls,
+        ps=ps(told.mean),
+        sd_ps=ps(told.sd),
+        status=told.status,
+        source=told.source,
+        home=told.home,
+        min_ps=ps(told.min),
+        max_ps=ps(told.max),
+        p99_ps=ps(told.p99),
+        count=told.count,
+    )
 
 
 def static_channels(known: Knowledge, pairs: Pairs, classes: tuple[PairClass, ...]) -> tuple[ChannelEntry, ...]:

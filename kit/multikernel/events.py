@@ -78,6 +78,18 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class FactAsserted:
+    """Program `name` found out something about the machine: a fact for the system knowledge base, which checks
+    it against what is declared when it is told."""
+
+    at_ns: int
+    core: int
+    name: str
+    predicate: str
+    values: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a program's result: column names and values of equal length.
     A value is an integer, a decimal written as text, or a word."""
@@ -109,5 +121,14 @@ class ProgramRaised:
 
 
 Event: TypeAlias = (
-    Assumed | CoreUp | CoreFailed | MonitorJoined | Booted | ProcessStarted | Message | ProgramDone | ProgramRaised
+    Assumed
+    | CoreUp
+    | CoreFailed
+    | MonitorJoined
+    | Booted
+    | ProcessStarted
+    | Message
+    | FactAsserted
+    | ProgramDone
+    | ProgramRaised
 )

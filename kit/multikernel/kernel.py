@@ -20,9 +20,10 @@ from types import TracebackType
 
 from multikernel.blueprint import Blueprint
 from multikernel.errors import LocalMisuse, ProgramFailed, UsageError
-from multikernel.events import CoreFailed, CoreUp, Event, MonitorJoined, ProgramDone, ProgramRaised
+from multikernel.events import CoreFailed, CoreUp, Event, FactAsserted, MonitorJoined, ProgramDone, ProgramRaised
 from multikernel.facets import metal_sources
 from multikernel.interfaces import BootOptions, Outcome, Session
+from multikernel.knowledge.facts import Fact, Source
 from multikernel.registry import Registry
 from multikernel.results import CoreState, Result
 from multikernel.spec import ProgramSpec
@@ -113,6 +114,14 @@ class Multikernel:
             if isinstance(event, ProgramDone) and event.name == program:
                 return Result(event.rows)
         raise LocalMisuse(f"program {program} ended without a result")
+
+    def facts(self) -> tuple[Fact, ...]:
+        """What programs found out about the machine, in the order they told it; `assemble` binds by it."""
+        told = (event for event in self.events if isinstance(event, FactAsserted))
+        return tuple(
+            Fact(event.predicate, event.values, Source("measured", f"{event.name} on {self.platform}"), number)
+            for number, event in enumerate(told, 1)
+        )
 
     def cores(self) -> list[CoreState]:
         """Every core of the blueprint and how it is: `joined`, `up`, `failed` or `off`."""

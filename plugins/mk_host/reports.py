@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from typing import get_args
 
 from multikernel.errors import PeerError
-from multikernel.events import Event, ProgramDone, Row
+from multikernel.events import Event, FactAsserted, ProgramDone, Row
 from multikernel.system.requests import Call
 
 
@@ -48,6 +48,9 @@ def decode(data: bytes) -> Event | Counters:
         if kind is ProgramDone:
             at_ns, core, program, rows = values
             return ProgramDone(at_ns, core, program, tuple(Row(tuple(columns), tuple(row)) for columns, row in rows))
+        if kind is FactAsserted:
+            at_ns, core, program, predicate, columns = values
+            return FactAsserted(at_ns, core, program, predicate, tuple(columns))
         return kind(*values)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise PeerError(f"not an event: {data[:80]!r}") from error

@@ -15,7 +15,7 @@ def programs() -> Iterator[ProgramSpec]:
         "ping",
         "Latency and throughput of every class of pair of cores.",
         factory=ping.main,
-        parameters=(("rounds", int), ("messages", int), ("class", str)),
+        parameters=(("rounds", int), ("messages", int), ("class", str), ("pairs", int)),
         metal=("ping.c",),
     )
     yield ProgramSpec("ping-probe", "One side of ping: measures to its argument's core.", factory=ping.probe)

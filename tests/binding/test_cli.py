@@ -114,7 +114,7 @@ def test_why_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     said = json.loads(out)
     assert (said["schema_version"], said["slot"], said["chosen"]) == (1, "transport:0->4", "ncring")
     assert said["candidates"] == [{"name": "ncring", "rank": 30}]
-    assert said["rules"][0]["where"] == "multikernel/knowledge/policies/transport.dl:5"
+    assert said["rules"][0]["where"] == "multikernel/knowledge/policies/transport.dl:6"
     assert {reject["name"]: reject["unmet"] for reject in said["rejected"]} == {
         "lmp": "same_core(0, 4), which is not of the form same_core(A, A)",
         "ump": "coherent(0, 4), where island(4, 0) does not hold",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from multikernel.binding.board_facts import BOARD
+from multikernel.binding.measured import MEASURED
 from multikernel.binding.plugin_facts import PLUGINS
 from multikernel.cli.explain import codes
 from multikernel.knowledge.facts import predicate
@@ -19,7 +20,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "skb.md").read_text()
 
 def test_the_table_of_predicates_is_the_schema() -> None:
     told = re.findall(r"^\| `(\w+\(.*\))` \| (.*) \|$", PAGE, re.MULTILINE)
-    assert told == [(str(entry), entry.doc) for entry in (*BOARD, *PLUGINS)]
+    assert told == [(str(entry), entry.doc) for entry in (*BOARD, *PLUGINS, *MEASURED)]
 
 
 def test_the_rules_of_the_page_are_rules() -> None:

@@ -118,8 +118,16 @@ class Slots:
                 f"{self._board.where('bind') or self._board.name}",
                 slot=slot,
             )
-        chosen = candidates[0].name
+        chosen = self._first(shape, candidates)
         return Decision(slot, chosen, self._goal(shape, chosen, candidates, named), "", candidates)
+
+    def _first(self, shape: _Shape, candidates: tuple[Candidate, ...]) -> str:
+        """Of several, the one the policy names."""
+        if len(candidates) == 1 or not shape.ranked:
+            return candidates[0].name
+        a, b = shape.subject
+        ((name,),) = self._skb.query(f"transport_of({a}, {b}, T)").rows
+        return str(name)
 
     def rejected(self, slot: str, pair: tuple[int, int] | None = None) -> tuple[Rejected, ...]:
         """What each installed plugin lacks that cannot fill the slot, by name."""

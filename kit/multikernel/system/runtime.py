@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from multikernel.errors import LocalMisuse, PeerError
-from multikernel.events import Message
+from multikernel.events import FactAsserted, Message
 from multikernel.interfaces import LINE
 from multikernel.system.channels import Bell, Channel, PeerBell
 from multikernel.system.client import MonitorClient
@@ -199,6 +199,10 @@ class Dispatcher:
     async def print(self, text: str) -> None:
         """A line on the console."""
         await Invoke(CONSOLE, Emit(Message(await Clock(), self.core, self.name, text)))
+
+    async def assert_fact(self, predicate: str, *values: int | str) -> None:
+        """Tell the system knowledge base what was found out here; `Multikernel.facts` has it."""
+        await Invoke(CONSOLE, Emit(FactAsserted(await Clock(), self.core, self.name, predicate, values)))
 
     # Insides
 
