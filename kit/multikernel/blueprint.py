@@ -123,19 +123,35 @@ class Island:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """One-way latency of a message over a pair class, with its standard deviation, in picoseconds."""
+    """One-way latency of a message over a pair class, with its standard deviation, in picoseconds.  `home`: where
+    the node that homes the line lies (receiver, sender, elsewhere; empty: wherever).  -1 where not stated."""
 
     pair_class: str
     ps: int
     sd_ps: int
     status: str
     source: str
+    home: str = ""
+    min_ps: int = -1
+    max_ps: int = -1
+    p99_ps: int = -1
+    count: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """Latencies from `core` to each core that has a row, in the order of the rows; picoseconds, 0 to itself."""
+
+    core: int
+    ps: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Interconnect:
     """What lies between the cores, as far as the board says.  `groups` are the levels of the groups in
-    rank order; `distances` the firmware's (node, node, distance)."""
+    rank order; `distances` the firmware's (node, node, distance).  `latencies` by class and home; `offsets` the
+    (core, picoseconds) that a core adds to them, as sender and as receiver, for those that add something;
+    `matrix` goes before both, rows by core, empty where the board gives none."""
 
     groups: tuple[str, ...]
     nodes: tuple[int, ...]
@@ -143,6 +159,8 @@ class Interconnect:
     distances: tuple[tuple[int, int, int], ...]
     islands: tuple[Island, ...]
     latencies: tuple[Latency, ...]
+    offsets: tuple[tuple[int, int], ...] = ()
+    matrix: tuple[MatrixRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A board as facts of the SKB: linear in cores, never a fact for a pair of cores.
 
-Interface: `BOARD`, the predicates; `assert_board(skb, board)`.
+Interface: `BOARD`, the predicates; `assert_board(skb, board)`; `entries(board)`, what it asserts.
 
 May not know: plugins, policies.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from multikernel.board.latencies import picoseconds
 from multikernel.board.model import Board
 from multikernel.knowledge.facts import Row, Source, predicate
 from multikernel.knowledge.skb import Skb
@@ -39,6 +40,10 @@ BOARD = (
     predicate("notify_from(entry: int, core: int)", "Cores that can wake through this entry of the board."),
     predicate("notify_to(entry: int, core: int)", "Cores it can wake."),
     predicate("notify_via(entry: int, via: str)", "How."),
+    predicate(
+        "latency(class: str, home: str, ps: int)",
+        "One-way, over a pair class; home receiver, sender, elsewhere, or empty for any.",
+    ),
 )
 
 Entry: TypeAlias = tuple[str, Row, tuple[str | int, ...]]
@@ -49,11 +54,21 @@ def assert_board(skb: Skb, board: Board) -> None:
     """Declare the predicates and assert what the board says."""
     skb.declare(*BOARD)
     places: dict[tuple[str | int, ...], Source] = {}
-    for name, values, path in (*_kinds(board), *_cores(board), *_memory(board), *_nodes(board), *_notify(board)):
+    for name, values, path in entries(board):
         source = places.get(path)
         if source is None:
             source = places[path] = Source("asserted", board.where(*path) or board.name)
         skb.assert_fact(name, values, source)
+
+
+def entries(board: Board) -> Iterator[Entry]:
+    """All that the board says."""
+    yield from _kinds(board)
+    yield from _cores(board)
+    yield from _memory(board)
+    yield from _nodes(board)
+    yield from _notify(board)
+    yield from _latencies(board)
 
 
 def _kinds(board: Board) -> Iterator[Entry]:
@@ -125,3 +140,12 @@ def _notify(board: Board) -> Iterator[Entry]:
             yield "notify_from", (index, core), here
         for core in sorted(entry.dst):
             yield "notify_to", (index, core), here
+
+
+def _latencies(board: Board) -> Iterator[Entry]:
+    topology = board.topology()
+    senders = {count.name: topology.kind(topology.core(count.src).kind).mhz for count in topology.classes()}
+    for index, row in enumerate(board.latency.classes if board.latency else ()):
+        if row.cls in senders:
+            ps = picoseconds(row.mean, row.unit, senders[row.cls])
+            yield "latency", (row.cls, row.home or "", ps), ("latency", "classes", index)

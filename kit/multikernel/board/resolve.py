@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from multikernel.blueprint import Cost
 from multikernel.board.cores import IslandRow
+from multikernel.board.devices import Aperture, Bar, Device
+from multikernel.board.latencies import Latency, LatencyMatrix, picoseconds
 from multikernel.board.spaces import ROOT, AddressSpaces, Map, Region, Space
-from multikernel.board.topology import Core, Group, Island, Kind, Latency, Link, Node, Notification, Topology
+from multikernel.board.topology import Core, Group, Island, Kind, Link, Node, Notification, Topology
 
 if TYPE_CHECKING:
     from multikernel.board.model import Board
@@ -53,9 +55,12 @@ def resolve(board: Board) -> Topology:
         spaces=address_spaces(board),
         links=_links(board),
         notifications=tuple(
-            Notification(frozenset(row.src), frozenset(row.dst), row.via, row.device or "", row.slots or -1)
+            Notification(
+                frozenset(row.src), frozenset(row.dst), row.via, row.device or "", row.slots or -1, row.bytes or -1
+            )
             for row in board.notify
         ),
+        devices=_devices(board),
         boot_core=(starters or [cores[0].id])[0],
         distances={
             (a, b): row.matrix[i][j]
@@ -63,10 +68,9 @@ def resolve(board: Board) -> Topology:
             for i, a in enumerate(row.ids)
             for j, b in enumerate(row.ids)
         },
-        latencies={
-            row.cls: Latency(row.mean, row.sd, row.unit, row.status, row.source)
-            for row in (board.latency.classes if board.latency else ())
-        },
+        latencies=_latencies(board),
+        offsets=_offsets(board),
+        matrix=_matrix(board),
         memberships={core: tuple(ranks) for core, ranks in memberships.items()},
     )
 
@@ -146,6 +150,72 @@ def _links(board: Board) -> tuple[Link, ...]:
         for a, b, row in ends
         if a is not None and b is not None
     )
+
+
+def _devices(board: Board) -> tuple[Device, ...]:
+    return tuple(
+        Device(
+            id=row.id,
+            cls=row.cls,
+            bus=row.bus or "",
+            compatible=row.compatible,
+            node=-1 if row.node is None else row.node,
+            iommu=row.iommu or "",
+            dma_space=row.dma_space or "",
+            cores=row.cores,
+            regions=row.regions,
+            near=row.near,
+            irqs=row.irqs or 0,
+            msi=row.msi,
+            bars=tuple(Bar(bar.size, bar.bits, bar.prefetchable) for bar in row.bars),
+            bridge=row.bridge or "",
+            apertures=tuple(Aperture(at.base, at.size, at.prefetchable) for at in row.apertures),
+            channels=row.channels or -1,
+        )
+        for row in board.devices
+    )
+
+
+def _latencies(board: Board) -> tuple[Latency, ...]:
+    rows = [
+        Latency(
+            cls=row.cls,
+            home=row.home or "",
+            mean=row.mean,
+            sd=row.sd,
+            min=row.min or -1,
+            max=row.max or -1,
+            p99=row.p99 or -1,
+            count=row.count or -1,
+            unit=row.unit,
+            status=row.status,
+            source=row.source,
+        )
+        for row in (board.latency.classes if board.latency else ())
+    ]
+    return tuple(sorted(rows, key=lambda row: (row.cls, row.home)))
+
+
+def _clocks(board: Board) -> dict[int, int]:
+    """Core id -> MHz."""
+    return {core: board.kinds[row.kind].mhz for row in board.cores for core in row.ids}
+
+
+def _offsets(board: Board) -> dict[int, int]:
+    rows = board.latency.offsets if board.latency else ()
+    clocks = _clocks(board) if rows else {}
+    offsets = {core: picoseconds(row.plus, row.unit, clocks[core]) for row in rows for core in row.cores}
+    return {core: plus for core, plus in sorted(offsets.items()) if plus}
+
+
+def _matrix(board: Board) -> LatencyMatrix | None:
+    row = board.latency.matrix if board.latency else None
+    if row is None:
+        return None
+    clocks = _clocks(board)
+    order = sorted(range(len(row.ids)), key=lambda index: row.ids[index])
+    ps = tuple(tuple(picoseconds(row.matrix[i][j], row.unit, clocks[row.ids[i]]) for j in order) for i in order)
+    return LatencyMatrix(tuple(sorted(row.ids)), ps, row.status, row.source)
 
 
 def address_spaces(board: Board) -> AddressSpaces:

@@ -1,12 +1,13 @@
 """The resolved, frozen view of a board that everything else uses.
 
-    cores, kinds, groups, nodes, islands, regions, spaces, links, notifications, latencies
-    core(id)  hops(a, b)  distance(a, b)  pair_class(a, b)  classes()  latency(name)
+    cores, kinds, groups, nodes, islands, regions, spaces, links, notifications, devices, latencies, matrix
+    core(id)  hops(a, b)  distance(a, b)  pair_class(a, b)  classes()
+    latency(class, home)  offset(core)  pair_latency(a, b, home)
     address(space, region, offset)  decode(space, address)  cacheable(space, region)  shared_regions(a, b)
     notify(a, b)  coherent(a, b)
 
-Invariants: nothing here is quadratic in cores; what the board does not say is None or -1, never
-invented; every order is the file's or by id.
+Invariants: nothing here is quadratic in cores but a matrix the board gives; what the board does not say is
+None or -1, never invented; every order is the file's or by id.
 
 The class of a pair of cores is named as in `multikernel.pairs`; groups of one size rank as the file lists their
 levels.
@@ -21,6 +22,8 @@ from functools import cached_property
 
 from multikernel.blueprint import Cost
 from multikernel.board.classes import ClassCount, count_classes
+from multikernel.board.devices import Device
+from multikernel.board.latencies import Latency, LatencyMatrix, picoseconds
 from multikernel.board.spaces import AddressSpaces, Region
 from multikernel.pairs import node_hops, pair_name
 
@@ -104,25 +107,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Cores `src` wake cores `dst` through `via`; `slots` messages at once, -1 where not stated."""
+    """Cores `src` wake cores `dst` through `via`; `slots` messages at once of `bytes` each, -1 where not stated."""
 
     src: frozenset[int]
     dst: frozenset[int]
     via: str
     device: str
     slots: int
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """One-way latency of a message over a pair class: `unit` is cycles (of the sender) or ns; `status` is
-    measured, published, recalled, extrapolated or assumed."""
-
-    mean: int
-    sd: int
-    unit: str
-    status: str
-    source: str
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -138,9 +130,15 @@ class Topology:
     spaces: AddressSpaces
     links: tuple[Link, ...]
     notifications: tuple[Notification, ...]
+    devices: tuple[Device, ...]
     boot_core: int
     distances: dict[tuple[int, int], int] = field(repr=False)
-    latencies: dict[str, Latency] = field(repr=False)
+    latencies: tuple[Latency, ...] = field(repr=False)
+    """By class and home."""
+    offsets: dict[int, int] = field(repr=False)
+    """Core id -> what it adds to a latency as sender, and as receiver; picoseconds.  Cores that add nothing
+    are not in it; ids ascend."""
+    matrix: LatencyMatrix | None = field(repr=False)
     memberships: dict[int, tuple[int, ...]] = field(repr=False)
     """Core id -> ranks of its groups, smallest group first; `groups` are in rank order."""
 
@@ -213,9 +211,36 @@ class Topology:
     def _classes(self) -> tuple[ClassCount, ...]:
         return count_classes(self)
 
-    def latency(self, pair_class: str) -> Latency | None:
-        """What the board says of a class; None when it says nothing."""
-        return self.latencies.get(pair_class)
+    @cached_property
+    def _devices(self) -> dict[str, Device]:
+        return {device.id: device for device in self.devices}
+
+    def device(self, name: str) -> Device:
+        """The device; KeyError for a name the board does not have."""
+        return self._devices[name]
+
+    @cached_property
+    def _latencies(self) -> dict[tuple[str, str], Latency]:
+        return {(row.cls, row.home): row for row in self.latencies}
+
+    def latency(self, pair_class: str, home: str = "") -> Latency | None:
+        """What the board says of a class whose lines are homed at the `receiver`, the `sender` or `elsewhere`:
+        the row of that home, else the one for any home; None when there is neither."""
+        return self._latencies.get((pair_class, home)) or self._latencies.get((pair_class, ""))
+
+    def offset(self, core_id: int) -> int:
+        """Picoseconds a core adds to a latency, as sender and as receiver."""
+        return self.offsets.get(core_id, 0)
+
+    def pair_latency(self, a: int, b: int, home: str = "") -> int | None:
+        """One-way latency from a to b in picoseconds: the matrix's, else the class's with both cores' offsets;
+        None when the board says neither."""
+        stated = self.matrix.between(a, b) if self.matrix else None
+        told = self.latency(self.pair_class(a, b), home) if stated is None and a != b else None
+        if told is None:
+            return stated
+        mean = picoseconds(told.mean, told.unit, self._kinds[self._cores[a].kind].mhz)
+        return mean + self.offset(a) + self.offset(b)
 
     def notify(self, a: int, b: int) -> str | None:
         """How `a` wakes `b`: the first entry of the board that covers the pair."""

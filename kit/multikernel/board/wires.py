@@ -69,17 +69,37 @@ class LinkRow(Section):
 
 
 class NotifyRow(Section):
-    """How cores `src` wake cores `dst`."""
+    """How cores `src` wake cores `dst`.  Of a mailbox: `slots` messages at once, each of `bytes`."""
 
     src: CoreSet
     dst: CoreSet
     via: Name
     device: Name | None = None
     slots: Positive | None = None
+    bytes: Positive | None = None
+
+
+class BarRow(Section):
+    """A window a PCI function asks for, at an address of `bits`.  `size` is a power of two from 16 bytes on
+    (PCI Local Bus 3.0, 6.2.5.1)."""
+
+    size: Annotated[Bytes, Field(ge=16)]
+    prefetchable: Flag = False
+    bits: Literal[32, 64] = 32
+
+
+class ApertureRow(Section):
+    """Addresses of `phys` that a PCI host bridge passes on: where windows may be placed."""
+
+    base: Bytes
+    size: Annotated[Bytes, Field(gt=0)]
+    prefetchable: Flag = False
 
 
 class DeviceRow(Section):
-    """A device; `cores` are those on it, `regions` its own memory, `near` the cores next to it."""
+    """A device; `cores` are those on it, `regions` its own memory, `near` the cores next to it.  `irqs` how many
+    interrupts (or `msi` vectors) it raises; `channels` the queues of a DMA engine or units of a mailbox.  A PCI
+    function names its host `bridge` (a device of class pci-host, which has the `apertures`) and its `bars`."""
 
     id: Name
     cls: Name
@@ -91,22 +111,62 @@ class DeviceRow(Section):
     cores: CoreSet = ()
     regions: tuple[Name, ...] = ()
     near: CoreSet = ()
+    irqs: Count | None = None
+    msi: Flag = False
+    bars: tuple[BarRow, ...] = ()
+    bridge: Name | None = None
+    apertures: tuple[ApertureRow, ...] = ()
+    channels: Positive | None = None
+
+
+Unit = Literal["cycles", "ns"]
+Status = Literal["measured", "published", "recalled", "extrapolated", "assumed"]
 
 
 class LatencyRow(Section):
     """One-way latency of a message between any two cores of the pair class `cls`.  `unit` cycles are the
-    sender's.  `status` says how far to trust it.  Throughput is a prediction, never an input."""
+    sender's.  `home`: where the node that homes the line lies; without it, wherever.  `count` is of pairs or
+    samples.  `status` says how far to trust it.  Throughput is a prediction, never an input."""
 
     cls: ClassName
+    home: Literal["receiver", "sender", "elsewhere"] | None = None
     mean: Positive
     sd: Count
-    unit: Literal["cycles", "ns"] = "cycles"
-    status: Literal["measured", "published", "recalled", "extrapolated", "assumed"]
+    min: Positive | None = None
+    max: Positive | None = None
+    p99: Positive | None = None
+    count: Positive | None = None
+    unit: Unit = "cycles"
+    status: Status
     source: Text
+
+
+class OffsetRow(Section):
+    """What each of `cores` adds to a class's latency, once as the sender and once as the receiver; less than
+    nothing where it is nearer than most.  `unit` cycles are its own."""
+
+    cores: CoreSet
+    plus: Integer
+    unit: Unit = "ns"
+    status: Status
+    source: Text
+
+
+class LatencyMatrixRow(Section):
+    """One-way latencies of pairs, one by one; they go before classes and offsets.  Row: from, column: to;
+    nothing between a core and itself.  `unit` cycles are the sender's."""
+
+    ids: tuple[Count, ...]
+    unit: Unit = "ns"
+    status: Status
+    source: Text
+    matrix: tuple[tuple[Integer, ...], ...]
 
 
 class LatencySection(Section):
     """`method` says how the figures were got."""
 
     method: Text
-    classes: tuple[LatencyRow, ...]
+    classes: tuple[LatencyRow, ...] = ()
+    offsets: tuple[OffsetRow, ...] = ()
+    matrix: LatencyMatrixRow | None = None
