@@ -30,15 +30,19 @@ from multikernel.system.operations import (
     Draw,
     Fence,
     LoadLine,
+    LoadWords,
     Maintain,
     Operation,
     PollWait,
     Spend,
     StoreLine,
+    StoreWords,
     WindowLines,
+    WindowWords,
 )
 from multikernel.system.page_tables import FORMATS
 from multikernel.system.physical_memory import SparseMemory
+from multikernel.system.words import NATIVE, ConvertedLines, Registers, lay_down, pick_up
 
 if TYPE_CHECKING:
     from mk_sim.coherence import Coherence
@@ -92,10 +96,15 @@ class SimMachine(Machine):
         self._costs = {cost.name: cost.cycles for cost in kind.costs}
         self._seen: dict[int, bytes] = {}
         self._pollers = 0
-        self._alarms = LineAlarms(coherence, core.id, actor)
+        own = Registers(kind.word, kind.endian)
+        self._registers = NATIVE if own == NATIVE else own
+        self._alarms = LineAlarms(coherence, core.id, actor, self._registers)
+        native = self._registers is NATIVE
         table: dict[type[Operation[object]], Callable[..., Awaitable[Hardware | None]]] = {
             Compute: self._compute, Spend: self._spend, Clock: self._clock, Cycles: self._cycles, Draw: self._draw,
-            LoadLine: self._load, StoreLine: self._store, Maintain: self._maintain, Fence: self._fence,
+            LoadLine: self._load if native else self._unfit, StoreLine: self._store if native else self._unfit,
+            LoadWords: self._unfit if native else self._load, StoreWords: self._unfit if native else self._store_words,
+            Maintain: self._maintain, Fence: self._fence,
             Access: self._access, CompareAndSwap: self._swap, PollWait: self._poll, Audit: self._audit,
         }  # fmt: skip
         self.handlers = table
@@ -171,7 +180,9 @@ class SimMachine(Machine):
 
     def window(self, address: int, count: int) -> Lines:
         cached, coherent = self._world.reach(self.core, address, count * LINE)
-        return WindowLines(address, count, cached, coherent)
+        if self._registers is NATIVE:
+            return WindowLines(address, count, cached, coherent)
+        return ConvertedLines(WindowWords(address, count, cached, coherent), self._registers)
 
     def poller(self) -> SimPoller:
         self._pollers += 1
@@ -218,7 +229,7 @@ class SimMachine(Machine):
     async def _draw(self, op: Draw, user: UserDispatcher, until_ns: int | None) -> None:
         user.answer(self._actor.random.below(op.bound))
 
-    async def _load(self, op: LoadLine, user: UserDispatcher, until_ns: int | None) -> None:
+    async def _load(self, op: LoadLine | LoadWords, user: UserDispatcher, until_ns: int | None) -> None:
         line, core = op.address // LINE, self.core.id
         if op.cached:
             data = await self._coherence.load(self._actor, core, line)
@@ -227,7 +238,7 @@ class SimMachine(Machine):
         if self._seen.get(line) != data:
             self._seen[line] = data
             self._coherence.engine.delivered(line, core, data)
-        user.answer(data)
+        user.answer(data if self._registers is NATIVE else pick_up(self._registers, data))
         await self._pace()
 
     async def _store(self, op: StoreLine, user: UserDispatcher, until_ns: int | None) -> None:
@@ -238,6 +249,19 @@ class SimMachine(Machine):
         else:
             await self._coherence.store_uncached(self._actor, core, line, op.data)
         user.answer(None)
+
+    async def _store_words(self, op: StoreWords, user: UserDispatcher, until_ns: int | None) -> None:
+        try:
+            line = StoreLine(op.address, op.cached, lay_down(self._registers, op.words))
+        except LocalMisuse as refusal:
+            user.refuse(refusal)
+        else:
+            await self._store(line, user, until_ns)
+
+    async def _unfit(self, op: Operation[object], user: UserDispatcher, until_ns: int | None) -> None:
+        """An instruction this core does not have."""
+        bits, endian = self._registers
+        user.refuse(LocalMisuse(f"core {self.core.id} moves lines as {endian}-endian words of {bits} bits"))
 
     async def _maintain(self, op: Maintain, user: UserDispatcher, until_ns: int | None) -> None:
         if op.clean:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from mk_sim.parameters import LINE
 from multikernel.errors import LocalMisuse
-from multikernel.system.operations import WindowLines
+from multikernel.system.operations import Window
+from multikernel.system.words import NATIVE, ConvertedLines, Registers
 
 if TYPE_CHECKING:
     from mk_sim.coherence import Coherence
@@ -30,7 +31,8 @@ class LineAlarms:
     """The watches of one core's pollers, by line: the coherence model keeps one a core and line.  A line that is
     looked at past the caches (uncached, or invalidated before each look) is watched in memory."""
 
-    def __init__(self, coherence: Coherence, core: int, actor: Actor) -> None:
+    def __init__(self, coherence: Coherence, core: int, actor: Actor, registers: Registers = NATIVE) -> None:
+        self._registers = registers
         self._coherence = coherence
         self._core = core
         self._actor = actor
@@ -38,7 +40,7 @@ class LineAlarms:
         self._in_memory: dict[int, None] = {}
 
     def arm(self, line: int, poller: SimPoller, key: int, word: int, in_memory: bool) -> None:
-        """Tell `poller` that `key` is true when the first word of `line` differs from `word`."""
+        """Tell `poller` that `key` is true when the first wire word of `line` differs from `word`."""
         if in_memory:
             self._in_memory[line] = None
         if self._word(line) != word:
@@ -76,9 +78,12 @@ class LineAlarms:
         return self._coherence.lost(self._core, (line for line in lines if line not in self._in_memory))
 
     def _word(self, line: int) -> int:
+        """The first wire word, as the core that polls comes to it."""
         if line in self._in_memory:
-            return int.from_bytes(self._coherence.peek_memory(line)[:8], "little")
-        return int.from_bytes(self._coherence.peek(self._core, line)[:8], "little")
+            data = self._coherence.peek_memory(line)
+        else:
+            data = self._coherence.peek(self._core, line)
+        return int.from_bytes(data[:8], "little") if self._registers is NATIVE else self._registers.first(data)
 
 
 class SimPoller:
@@ -95,8 +100,8 @@ class SimPoller:
         self._due: list[int] = []  # a heap of keys that were true when a loop began; some no longer are
 
     def arm(self, watch: Watch) -> int:
-        lines = watch.lines
-        if not isinstance(lines, WindowLines):
+        lines = watch.lines.access if isinstance(watch.lines, ConvertedLines) else watch.lines
+        if not isinstance(lines, Window):
             raise LocalMisuse("a watch on lines this machine did not give out")
         if self._free:
             key = heapq.heappop(self._free)

@@ -19,6 +19,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from multikernel.system.caps.effects import Outcome
+from multikernel.system.words import Words
 
 if TYPE_CHECKING:
     from multikernel.system.caps.requests import CapRequest
@@ -103,6 +104,29 @@ class StoreLine(Operation[None]):
         self.data = data
 
 
+class LoadWords(Operation[Words]):
+    """A line of physical memory at `address` as the core's loads give it: words of its registers, in its byte
+    order.  For cores whose registers are not the wire's (`system/words.py`); refused on others."""
+
+    __slots__ = ("address", "cached")
+
+    def __init__(self, address: int, cached: bool) -> None:
+        self.address = address
+        self.cached = cached
+
+
+class StoreWords(Operation[None]):
+    """Write a line by stores of the core's words; visible as `StoreLine`.  Refused for a word that does not
+    fit the core's registers, and on cores with the wire's own."""
+
+    __slots__ = ("address", "cached", "words")
+
+    def __init__(self, address: int, cached: bool, words: Words) -> None:
+        self.address = address
+        self.cached = cached
+        self.words = words
+
+
 class Maintain(Operation[None]):
     """Cache maintenance by address: write back (`clean`) or drop this core's view of a line."""
 
@@ -120,8 +144,8 @@ class Fence(Operation[None]):
 
 
 class Access(Operation[int]):
-    """A load (`value` None) or store of an 8-byte word through the MMU; a fault goes to the driver
-    and the access is carried out again when the dispatcher is resumed."""
+    """A load (`value` None) or store of an 8-byte word through the MMU, in the core's byte order; a fault goes
+    to the driver and the access is carried out again when the dispatcher is resumed."""
 
     __slots__ = ("address", "value")
 
@@ -282,8 +306,9 @@ class Self(UserLevel["Thread"]):
     __slots__ = ()
 
 
-class WindowLines:
-    """`Lines` over physical memory by operations: what the simulator gives out.  See `interfaces.Lines`."""
+class Window:
+    """`count` lines of physical memory at `address`, and their maintenance by operations: what the simulator
+    gives out."""
 
     __slots__ = ("address", "cached", "coherent", "count")
 
@@ -298,12 +323,6 @@ class WindowLines:
             raise IndexError(f"line {index} of a window of {self.count}")
         return self.address + 64 * index
 
-    def load(self, index: int) -> LoadLine:
-        return LoadLine(self._line(index), self.cached)
-
-    def store(self, index: int, line: bytes) -> StoreLine:
-        return StoreLine(self._line(index), self.cached, line)
-
     def clean(self, index: int) -> Maintain:
         return Maintain(self._line(index), clean=True)
 
@@ -312,3 +331,27 @@ class WindowLines:
 
     def fence(self) -> Fence:
         return Fence()
+
+
+class WindowLines(Window):
+    """A window moved as lines.  See `interfaces.Lines`."""
+
+    __slots__ = ()
+
+    def load(self, index: int) -> LoadLine:
+        return LoadLine(self._line(index), self.cached)
+
+    def store(self, index: int, line: bytes) -> StoreLine:
+        return StoreLine(self._line(index), self.cached, line)
+
+
+class WindowWords(Window):
+    """A window moved as words of the core's registers.  See `words.WordAccess`."""
+
+    __slots__ = ()
+
+    def load(self, index: int) -> LoadWords:
+        return LoadWords(self._line(index), self.cached)
+
+    def store(self, index: int, words: Words) -> StoreWords:
+        return StoreWords(self._line(index), self.cached, words)
