@@ -172,6 +172,15 @@ class FactStore:
     def __iter__(self) -> Iterator[Fact]:
         return iter(self._facts.values())
 
+    def save(self) -> tuple[Mapping[Key, Fact], Snapshot, int]:
+        """What `restore` takes back to."""
+        return dict(self._facts), self._snapshot, self._version
+
+    def restore(self, saved: tuple[Mapping[Key, Fact], Snapshot, int]) -> None:
+        """Be as when `saved` was saved."""
+        facts, self._snapshot, self._version = saved
+        self._facts = dict(facts)
+
     def snapshot(self) -> Snapshot:
         if self._snapshot.version != self._version:
             self._snapshot = Snapshot(self._version, tuple(self._facts.values()))

@@ -2,7 +2,9 @@
 
     declare(*predicates)   assert_fact(name, values, source)   retract(name, values)
     add_rules(text, file)  snapshot()
+    supposing(removed, added)                   other facts for a while
     query(goal, budget)    solve(body)          the same for text and for ir
+    optimise(model)        joint placement, see `optimise`
     explain(name, values)  why_not(name, values)
 
 Invariants: nothing is added when a check fails; the backend sees changes only as deltas, at the next
@@ -23,9 +25,11 @@ from multikernel.errors import Diagnostic, KnowledgeError
 from multikernel.knowledge.backend import SkbBackend
 from multikernel.knowledge.check import check_condition, check_program
 from multikernel.knowledge.explain import Derivation, Failure, explain, why_not
-from multikernel.knowledge.facts import Fact, FactStore, Predicate, Row, Snapshot, Source, Value
+from multikernel.knowledge.facts import Fact, FactStore, Key, Predicate, Row, Snapshot, Source, Value
 from multikernel.knowledge.ir import Literal, Program, Query, Rule
+from multikernel.knowledge.optimise import Model, Optimiser, Placement, T, placement_of, problem_of
 from multikernel.knowledge.rules import parse_condition, parse_rules
+from multikernel.knowledge.search import search
 
 BUDGET = 2_000_000
 """Default step budget of a query: some seconds of the default backend's work."""
@@ -87,6 +91,32 @@ class Skb:
                 self._removed[fact] = None
             self._answers.clear()
             return True
+
+    @contextmanager
+    def supposing(self, removed: Sequence[Key], added: Sequence[tuple[str, Row, Source]]) -> Iterator[None]:
+        """Within, the facts `removed` are gone and those `added` are there; after, all is as before, versions too.
+        Raises as `assert_fact`."""
+        with self._lock:
+            before, answers = self._facts.save(), dict(self._answers)
+            gone = [fact for name, values in removed if (fact := self._facts.get(name, values)) is not None]
+            new: list[Key] = []
+            try:
+                for fact in gone:
+                    self.retract(fact.predicate, fact.values)
+                for name, values, source in added:
+                    if self.assert_fact(name, values, source):
+                        new.append((name, values))
+                yield
+            finally:
+                for name, values in new:
+                    self.retract(name, values)
+                for fact in gone:
+                    if fact in self._removed:
+                        del self._removed[fact]
+                    else:
+                        self._added[fact] = None
+                self._facts.restore(before)
+                self._answers = answers
 
     def add_rules(self, text: str, file: str, line: int = 1) -> None:
         """Add rules and facts written as text.  Raises KnowledgeError with every mistake, and then
@@ -179,6 +209,19 @@ class Skb:
             self._added.clear()
             self._removed.clear()
         return tuple(self._backend.query(query, budget))
+
+    def optimise(self, model: Model[T], budget: int = BUDGET) -> Placement[T] | None:
+        """The best placement of the model, or one that is not proven the best (`optimal` says which);
+        None if there is none.  By the backend if it can optimise, else by `search`.  Raises ValueError for
+        a model that contradicts itself, BudgetExceeded if nothing is known after `budget` steps,
+        KnowledgeError for costs that do not fit the backend."""
+        problem = problem_of(model)
+        if not isinstance(self._backend, Optimiser):
+            solution = search(problem, budget)
+        else:
+            with self._lock:
+                solution = self._backend.optimise(problem, budget)
+        return None if solution is None else placement_of(model, problem, solution)
 
     def explain(self, name: str, *values: Value) -> Derivation | None:
         """One proof of the atom, with the sources of its facts; None if it does not hold."""
