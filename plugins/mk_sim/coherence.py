@@ -270,7 +270,12 @@ class Coherence:
             concerned = state.mask
             if holds and state.places[core.place] == 1:
                 concerned ^= 1 << core.place
-        self._begin(request, self._wires.transaction(self.engine.now, core.place, home, concerned, data))
+        own = request.kind == OWN
+        ps = self._wires.transaction(self.engine.now, core.place, home, concerned, data, own)
+        if self._wires.offsets:
+            others = state.holders if own or owner is None else (state.owner,)
+            ps = max(0, ps + self._wires.offset(core.parameters.id, (c for c in others if c != core.parameters.id)))
+        self._begin(request, ps)
 
     def _begin(self, request: Request, ps: int) -> None:
         self.transactions += 1

@@ -3,11 +3,13 @@
     wires = Wires(parameters)
     wires.home(line)                                        node
     wires.places                                            a number for each core: where it is
-    wires.transaction(now, requester, home, others, data) -> ps from now to its end
+    wires.transaction(now, requester, home, others, data, own) -> ps from now to its end
     wires.memory(now, requester, home)                      the same, past the caches
+    wires.offset(core, others)                              ps that the cores themselves add, 0 unless `offsets`
 
-Cores of one kind, node, island and groups are at one place: nothing here tells them apart, and what a line
-with thousands of sharers costs is worked out by places.
+Cores of one kind, node, island and groups are at one place, unless the board has a latency for each pair:
+nothing here tells them apart, and what a line with thousands of sharers costs is worked out by places.  What a
+core's own place adds (a mesh's) is added beside that: the requester's, and the most that one of the others adds.
 
 A transaction occupies every directed link on its path for its packets' bytes: the request to the home, the
 probes (to every node, or to the caches concerned), the responses to the requester, the data, and the
@@ -23,10 +25,12 @@ Invariant: called in global time order.  May not know: caches' contents, actors.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mk_sim.geometry import Geometry
+from mk_sim.latencies import relation
 from multikernel.pairs import pair_name, places
 
 if TYPE_CHECKING:
@@ -59,11 +63,15 @@ class Wires:
         self._ps_per_kib = [link.ps_per_kib for link in parameters.links for _ in range(2)]
         self._free = [0] * len(self._ps_per_kib)
         self._fixed = dict(parameters.fixed_ps)
+        self._homed = {(name, home): ps for name, home, ps in parameters.homed_ps}
+        self._pairs = {(sender, receiver): ps for sender, receiver, ps in parameters.pairs_ps}
+        self._offsets = {core.id: core.offset_ps for core in parameters.cores if core.offset_ps}
+        self.offsets = bool(self._offsets)
         self._worst = max(self._fixed.values())
         self._memory = dict(parameters.memory_ps)
         self._distances = {(a, b): distance for a, b, distance in parameters.distances}
         self._firsts = [home.first for home in parameters.homes]
-        self.places = places(parameters.cores)
+        self.places = tuple(range(len(parameters.cores))) if self._pairs else places(parameters.cores)
         self._cores = list(dict(zip(self.places, parameters.cores, strict=True)).values())  # one of each place
         self._path = lru_cache(_PATHS)(self._work_out)
 
@@ -86,11 +94,11 @@ class Wires:
             kinds=(a.kind, b.kind),
         )
 
-    def transaction(self, now: int, requester: int, home: int, others: int, data: int) -> int:
+    def transaction(self, now: int, requester: int, home: int, others: int, data: int, own: bool) -> int:
         """Picoseconds a coherent transaction takes that begins now, of a core at place `requester`.  `others` has
         a bit for each place with caches it concerns, none if only memory; `data` is the node the line's data
-        come from, -1 if they do not travel."""
-        path = self._path(requester, home, others, data)
+        come from, -1 if they do not travel.  `own`: the requester is about to write, else to read."""
+        path = self._path(requester, home, others, data, own)
         free, wait = self._free, 0
         for link, ps in path.links:
             at = free[link]
@@ -104,9 +112,14 @@ class Wires:
 
     def memory(self, now: int, requester: int, home: int) -> int:
         """Picoseconds of an access to memory past the caches that begins now, of a core at place `requester`."""
-        return self.transaction(now, requester, home, _PAST_CACHES, home)
+        return self.transaction(now, requester, home, _PAST_CACHES, home, False)
 
-    def _work_out(self, requester: int, home: int, others: int, data: int) -> Path:
+    def offset(self, core: int, others: Iterable[int]) -> int:
+        """See the module.  A pair with a latency of its own has no offset."""
+        mine, pairs, plus = self._offsets.get(core, 0), self._pairs, self._offsets
+        return max((0 if (core, other) in pairs else mine + plus.get(other, 0) for other in others), default=mine)
+
+    def _work_out(self, requester: int, home: int, others: int, data: int, own: bool) -> Path:
         core, flood = self._cores[requester], False
         probed: tuple[int, ...]
         if others == _PAST_CACHES or core.island < 0:
@@ -114,14 +127,23 @@ class Wires:
         else:
             island = self._parameters.islands[core.island]
             concerned = [other for place, other in enumerate(self._cores) if others >> place & 1]
-            classes = [self.pair_class(core, other) for other in concerned]
-            fixed = max((self._fixed.get(name, self._worst) for name in classes), default=self._memory[core.kind])
+            parts = [self._part(core, other, home) if own else self._part(other, core, home) for other in concerned]
+            fixed = max(parts, default=self._memory[core.kind])
             if island.protocol == "bus":
                 return Path(fixed)
             flood = island.protocol == "probe-broadcast"
             probed = island.nodes if flood else tuple(sorted({other.node for other in concerned})) or (home,)
         legs = self._geometry.legs(core.node, home, probed)
         return Path(fixed + self._parameters.hop_ps * legs, self._load(core.node, home, probed, data, flood))
+
+    def _part(self, sender: CoreParameters, receiver: CoreParameters, home: int) -> int:
+        """The fixed part of a transaction of a message: the pair's, its class's and home's, or its class's."""
+        pair = self._pairs.get((sender.id, receiver.id))
+        if pair is not None:
+            return pair
+        name = self.pair_class(sender, receiver)
+        homed = self._homed.get((name, relation(home, sender.node, receiver.node)))
+        return self._fixed.get(name, self._worst) if homed is None else homed
 
     def _load(
         self, requester: int, home: int, probed: tuple[int, ...], data: int, flood: bool
