@@ -74,7 +74,8 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
             answer = await channel.recv()
             found.append(Figures(*(int.from_bytes(answer[at : at + 8], "little") for at in range(0, 48, 8))))
         rows.append(_row(pair, found, rounds))
-        await dispatcher.assert_fact("measured", *_fact(environment, pair, cores[0][0], found, rounds))
+        clocks = [_mhz(environment, src) for src, _ in cores]
+        await dispatcher.assert_fact("measured", *_fact(pair, list(zip(found, clocks, strict=True)), rounds))
     return tuple(rows)
 
 
@@ -104,6 +105,11 @@ def _pair_from(routes: Routes, name: str, src: int, up: list[int]) -> tuple[int,
     return None
 
 
+def _mhz(environment: Environment, core: int) -> int:
+    kind = environment.routes.core(core).kind
+    return next(entry.mhz for entry in environment.blueprint.kinds if entry.name == kind)
+
+
 def _row(pair: PairClass, found: list[Figures], rounds: int) -> Row:
     total, trips = sum(one.total for one in found), rounds * len(found)
     variance_100 = 100 * (trips * sum(one.squares for one in found) - total * total) // trips**2
@@ -118,21 +124,23 @@ def _row(pair: PairClass, found: list[Figures], rounds: int) -> Row:
     return Row(COLUMNS, values)
 
 
-def _fact(
-    environment: Environment, pair: PairClass, src: int, found: list[Figures], rounds: int
-) -> tuple[int | str, ...]:
-    """The values of a fact `measured`: one-way picoseconds, from round trips in cycles of the senders."""
-    core = environment.routes.core(src)
-    mhz = next(kind.mhz for kind in environment.blueprint.kinds if kind.name == core.kind)
-
-    def ps(cycles: int, trips: int = 1) -> int:
-        return cycles * 1_000_000 // (2 * trips * mhz)
-
-    means = [ps(one.total, rounds) for one in found]
-    total, trips = sum(one.total for one in found), rounds * len(found)
-    spread = isqrt((trips * sum(one.squares for one in found) - total * total) // trips**2)
-    p99 = max(one.p99 for one in found)
-    return (pair.name, pair.transport, ps(total, trips), ps(spread), min(means), max(means), ps(p99), trips)
+def _fact(pair: PairClass, found: list[tuple[Figures, int]], rounds: int) -> tuple[int | str, ...]:
+    """The values of a fact `measured`: one-way picoseconds, from round trips in cycles of senders of so many MHz."""
+    trips = rounds * len(found)
+    means = [one.total * 1_000_000 // (2 * rounds * mhz) for one, mhz in found]
+    mean = sum(means) // len(means)
+    squares = sum(one.squares * 1_000_000_000_000 // (4 * mhz * mhz) for one, mhz in found)
+    p99 = max(one.p99 * 1_000_000 // (2 * mhz) for one, mhz in found)
+    return (
+        pair.name,
+        pair.transport,
+        mean,
+        isqrt(max(0, squares // trips - mean * mean)),
+        min(means),
+        max(means),
+        p99,
+        trips,
+    )
 
 
 def _decimal(value: int, digits: int) -> str:

@@ -2,7 +2,7 @@
 
     assert_measured(skb, board, facts)      facts of `Multikernel.facts`, or of a file (`multikernel.measured`)
     place(skb, board, a, b)                 which class a pair is in, for a decision about that pair alone
-    timings(skb, board, cls)                what the board says of a class, and what was measured
+    timings(facts, board, cls)              what the board says of a class, and what was measured
 
 A transport goes before others by measurement where every candidate of the class was measured and the order is
 the same at both ends of what the measured pairs took, least and greatest; else its rank decides
@@ -79,7 +79,7 @@ def place(skb: Skb, board: Board, a: int, b: int) -> None:
     skb.assert_fact("in_class", (a, b, name), Source("asserted", board.name))
 
 
-def timings(skb: Skb, board: Board, cls: str) -> tuple[Timing, ...]:
+def timings(facts: Sequence[Fact], board: Board, cls: str) -> tuple[Timing, ...]:
     """What was measured of a class, by transport, beside what the board predicts for it."""
     told = board.topology().latency(cls)
     predicted, status = -1, ""
@@ -89,10 +89,9 @@ def timings(skb: Skb, board: Board, cls: str) -> tuple[Timing, ...]:
         predicted = told.mean * 1000 if told.unit == "ns" else told.mean * 1_000_000 // mhz
         status = told.status
     found = []
-    for row in skb.query(f"measured({cls!r}, T, M, S, L, H, P, N)").rows:
-        fact = skb.fact("measured", (cls, *row))
-        name, *numbers = row
-        mean, sd, low, high, p99, count = (int(number) for number in numbers)
-        where = fact.source.where if fact is not None else ""
-        found.append(Timing(str(name), predicted, status, mean, sd, low, high, p99, count, where))
-    return tuple(found)
+    for fact in facts:
+        if fact.predicate == "measured" and fact.values[0] == cls:
+            mean, sd, low, high, p99, count = (int(number) for number in fact.values[2:])
+            name = str(fact.values[1])
+            found.append(Timing(name, predicted, status, mean, sd, low, high, p99, count, fact.source.where))
+    return tuple(sorted(found, key=lambda timing: timing.transport))

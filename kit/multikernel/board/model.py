@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, PrivateAttr, Tag
 
 from multikernel.board.cores import CoreRow, GroupRow, IslandRow, KindRow, NodeRow, ProvenanceRow, Section
-from multikernel.board.marks import Spot
+from multikernel.board.marks import Mark, Spot
 from multikernel.board.topology import Topology
 from multikernel.board.units import Flag, Name, Text
 from multikernel.board.wires import (
@@ -105,13 +106,40 @@ class Board(Section):
         """Say where the values were written; for the loader."""
         self._spot = spot
 
+    @property
+    def spot(self) -> Spot:
+        """Where its values were written; nowhere for a board not read from a file."""
+        return self._spot or Spot(Mark(self.name, 0, 0))
+
     def where(self, *path: str | int) -> str:
         """`file:line:column` of a value, e.g. where("coherence", 0); the nearest that was written when
         the value itself was not.  Empty for a board not read from a file."""
         return str(self._spot.find(path)) if self._spot else ""
 
+    def with_transports(self, chosen: Mapping[str, str]) -> Board:
+        """The same machine with a transport named for each of these classes; other classes keep theirs."""
+        content = self.model_dump(mode="json", by_alias=True)
+        named = content["bind"]["transport"]
+        rest = named if isinstance(named, dict) else {}
+        content["bind"]["transport"] = {**rest, **chosen}
+        board = Board.model_validate(content)
+        if self._spot is not None:
+            board.place(self._spot)
+        return board
+
     @cached_property
     def hash(self) -> str:
         """SHA-256 over the resolved content, in hex; layout, comments and overlays do not count."""
-        content = self.model_dump(mode="json", by_alias=True)
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _digest(self.model_dump(mode="json", by_alias=True))
+
+    @cached_property
+    def machine_hash(self) -> str:
+        """As `hash`, of what describes the machine alone: not how it is called, bound and booted."""
+        return _digest(self.model_dump(mode="json", by_alias=True, exclude=_NOT_THE_MACHINE))
+
+
+_NOT_THE_MACHINE = {"schema_id", "name", "summary", "provenance", "bind", "boot"}
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,8 +28,10 @@ from multikernel.cli import output
 from multikernel.cli.assemble import complete_board
 from multikernel.cli.bootview import View, milliseconds, open_view, process_tree, result_tables
 from multikernel.cli.keep import Keep
+from multikernel.cli.measure import measured_facts
 from multikernel.errors import BootTimeout, ProgramFailed, UsageError
 from multikernel.events import Assumed, CoreFailed, Event, Row
+from multikernel.findings import Findings
 from multikernel.interfaces import BootOptions, Outcome
 from multikernel.kernel import Multikernel, check_parameters
 from multikernel.registry import Registry
@@ -63,6 +66,8 @@ def boot(
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is drawn.")] = 0,
     trace: Annotated[str, typer.Option(metavar="FILE", help="Write every delivery here.")] = "",
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest boot or program; virtual on sim.")] = 60,
+    facts: Annotated[str, typer.Option(metavar="FILE", help="Write what the programs found out here.")] = "",
+    measured: Annotated[str, typer.Option(metavar="FILE", help="Bind by what was found out; see measure.")] = "",
     keep: Annotated[str, typer.Option(metavar="DIR", help="Leave board, blueprint and events here.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Bind and check; boot nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -76,7 +81,7 @@ def boot(
     if not 0 < timeout < 1_000_000:
         raise UsageError(f"--timeout {timeout:g}: seconds, more than 0 and less than a million")
     loaded = load_board(board)
-    blueprint = assemble(loaded, registry, kind)
+    blueprint = assemble(loaded, registry, kind, measured_facts(measured, loaded))
     kept = Keep(keep, loaded, blueprint) if keep and not dry_run else None
     if dry_run:
         would = f"; would run {', '.join(programs)}" if programs else ""
@@ -92,10 +97,13 @@ def boot(
         view.event(event)
 
     options = BootOptions(seed=seed, trace=trace, timeout_ns=int(timeout * NS), keep=keep)
-    report = _Report(Multikernel(blueprint, registry, observe), platform, seed, programs)
+    kernel = Multikernel(blueprint, registry, observe)
+    report = _Report(kernel, platform, seed, programs)
     try:
         with view:
             report.go(options, parameters, view)
+        if facts:
+            Findings(loaded.name, loaded.machine_hash, platform, seed, kernel.facts()).save(Path(facts))
     finally:
         if kept:
             kept.close()

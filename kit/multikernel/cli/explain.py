@@ -45,6 +45,8 @@ CODES = {
     "budget": "A query took more steps than it was given; no answer is known.  Ask less, or raise the budget.",
     "engine": "Code on a simulated core raised outside any program; the cause is chained, -vvv shows it.",
     "no-image": "The platform boots no image, or several do and none was named; `mkit plugins list` shows them.",
+    "no-findings": "The file holds no facts of a machine as `mkit measure` and `boot --facts` write them.",
+    "other-machine": "The facts were found on a board whose hardware is described differently; measure this one.",
     "not-writable": "A file cannot be written; the message names it and the system's reason.",
 }
 
