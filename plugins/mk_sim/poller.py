@@ -79,10 +79,8 @@ class LineAlarms:
 
     def _word(self, line: int) -> int:
         """The first wire word, as the core that polls comes to it."""
-        if line in self._in_memory:
-            data = self._coherence.peek_memory(line)
-        else:
-            data = self._coherence.peek(self._core, line)
+        coherence = self._coherence
+        data = coherence.peek_memory(line) if line in self._in_memory else coherence.peek(self._core, line)
         return int.from_bytes(data[:8], "little") if self._registers is NATIVE else self._registers.first(data)
 
 

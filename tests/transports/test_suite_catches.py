@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from mk_ncring.transport import NonCoherentRing
 from mk_ump.transport import Ump, UmpEndpoint
-from multikernel.errors import PeerError
+from multikernel.errors import LocalMisuse, PeerError
 from multikernel.interfaces import ChannelMemory, Lines, RingReceiver, RingSender, Watch
 from multikernel.system import ring
+from multikernel.system.words import EVERY, NATIVE, Registers, Words, lay_down, pick_up
 from multikernel.testing.memory import LostWakeUp
 from multikernel.testing.transports import TransportConformance
 
@@ -127,12 +128,14 @@ def suite(endpoint: type[Faulty]) -> TransportConformance:
 
 def interleaved(conformance: TransportConformance, examples: int = 200) -> None:
     """What hypothesis does, without its search for the smallest example."""
-    draw = random.Random(1)
+    draw, kinds = random.Random(1), random.Random(2)
     body = TransportConformance.test_messages_arrive_once_in_order_however_the_sides_interleave
     for _ in range(examples):
         there, back = ([draw.randbytes(draw.randrange(57)) for _ in range(draw.randrange(30))] for _ in range(2))
         choices = [draw.randrange(8 * 64) for _ in range(draw.randrange(300))]
-        body.hypothesis.inner_test(conformance, there, back, draw.choice([1, 2, 3, 4, 8]), choices, draw.random() < 0.5)
+        slots, coherent = draw.choice([1, 2, 3, 4, 8]), draw.random() < 0.5
+        peers = (kinds.choice(EVERY), kinds.choice(EVERY))
+        body.hypothesis.inner_test(conformance, there, back, slots, choices, coherent, peers)
 
 
 def queues(conformance: TransportConformance, examples: int = 200) -> None:
@@ -140,7 +143,8 @@ def queues(conformance: TransportConformance, examples: int = 200) -> None:
     for _ in range(examples):
         steps = [(draw.randrange(4), draw.randbytes(draw.randrange(57))) for _ in range(120)]
         body = TransportConformance.test_a_channel_is_two_queues
-        body.hypothesis.inner_test(conformance, steps, draw.choice([1, 2, 3, 4, 8]))
+        peers = (draw.choice(EVERY), draw.choice(EVERY))
+        body.hypothesis.inner_test(conformance, steps, draw.choice([1, 2, 3, 4, 8]), peers)
 
 
 @pytest.mark.parametrize("fault", [Loses, Doubles, Swaps])
@@ -187,7 +191,7 @@ def test_garbage_taken_for_silence() -> None:
 def test_garbage_that_crashes() -> None:
     body = TransportConformance.test_garbage_is_the_peers_fault_or_nothing
     with pytest.raises(KeyError):
-        body.hypothesis.inner_test(suite(Crashes), b"\xff" * 64, 4, 1)
+        body.hypothesis.inner_test(suite(Crashes), b"\xff" * 64, 4, 1, (NATIVE, NATIVE))
 
 
 def test_an_interval_that_is_not_kept() -> None:
@@ -224,7 +228,104 @@ def test_maintenance_forgotten(forgotten: str) -> None:
         interleaved(careless)
 
 
+class Unturned(Registers):
+    """A big-endian core's conversion without turning bytes round."""
+
+    __slots__ = ()
+
+    def split(self, line: bytes) -> Words:
+        return Registers(self.bits, "little").split(line)
+
+    def join(self, words: Sequence[int]) -> bytes:
+        return Registers(self.bits, "little").join(words)
+
+
+class HighFirst(Registers):
+    """A 32-bit core's, with the halves of a wire word the wrong way about."""
+
+    __slots__ = ()
+
+    def split(self, line: bytes) -> Words:
+        return exchanged(super().split(line))
+
+    def join(self, words: Sequence[int]) -> bytes:
+        return super().join(exchanged(words))
+
+
+class LowOnly(Registers):
+    """A 32-bit core's that keeps what fits one register of a wire word."""
+
+    __slots__ = ()
+
+    def split(self, line: bytes) -> Words:
+        return tuple(0 if place % 2 else word for place, word in enumerate(super().split(line)))
+
+
+class Unconverted(Registers):
+    """None at all: the line's bytes as a C program would copy them, read again as its own integers."""
+
+    __slots__ = ()
+
+    def join(self, words: Sequence[int]) -> bytes:
+        size = self.bits // 8
+        return b"".join(word.to_bytes(size, "little") for word in words)
+
+    def split(self, line: bytes) -> Words:
+        size = self.bits // 8
+        return tuple(int.from_bytes(line[at : at + size], "little") for at in range(0, 64, size))
+
+
+def exchanged(words: Sequence[int]) -> Words:
+    return tuple(word for at in range(0, len(words), 2) for word in (words[at + 1], words[at]))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Unturned(64, "big"),
+        Unturned(32, "big"),
+        HighFirst(32, "little"),
+        HighFirst(32, "big"),
+        LowOnly(32, "little"),
+        LowOnly(32, "big"),
+        Unconverted(64, "big"),
+        Unconverted(32, "big"),
+    ],
+    ids=lambda broken: f"{type(broken).__name__}-{broken.endian}{broken.bits}",
+)
+@pytest.mark.parametrize("transport", [Ump, NonCoherentRing])
+def test_a_conversion_left_out_or_broken(broken: Registers, transport: type[Ump] | type[NonCoherentRing]) -> None:
+    """Also when both sides leave it out alike, and would understand each other."""
+    conformance = type("Suite", (TransportConformance,), {"factory": transport})()
+    body = conformance.test_cores_of_any_word_size_and_byte_order_understand_each_other
+    for peers in ((broken, NATIVE), (NATIVE, broken), (broken, broken)):
+        with pytest.raises((AssertionError, PeerError)):
+            body(*peers)
+
+
+@pytest.mark.parametrize("own", EVERY, ids=lambda own: f"{own.endian}{own.bits}")
+def test_words_are_what_the_cores_instructions_move(own: Registers) -> None:
+    """By hand: the first wire word is 0x0706050403020100, and lies there lowest byte first."""
+    first = {
+        (64, "little"): (0x0706050403020100,),
+        (64, "big"): (0x0001020304050607,),
+        (32, "little"): (0x03020100, 0x07060504),
+        (32, "big"): (0x00010203, 0x04050607),
+    }[own]
+    line = bytes(range(64))
+    assert own.split(line)[: len(first)] == first
+    assert lay_down(own, own.split(line)) == line
+    assert own.join(pick_up(own, line)) == line
+    assert own.first(line) == 0x0706050403020100
+    for words in ((1 << own.bits, *own.split(line)[1:]), (-1, *own.split(line)[1:])):
+        with pytest.raises(LocalMisuse, match="does not fit a register"):
+            lay_down(own, words)
+    with pytest.raises(LocalMisuse, match="words of"):
+        lay_down(own, own.split(line)[1:])
+
+
 def test_a_sound_transport_passes_them_all() -> None:
     sound = suite(Faulty)
+    sound.test_cores_of_any_word_size_and_byte_order_understand_each_other(EVERY[1], EVERY[2])
     interleaved(sound)
     queues(sound)

@@ -1,7 +1,7 @@
 """Channel memory for tests of transports: two sides in one process, at their most unkind.
 
-    memory = SharedMemory(lines, coherent)
-    memory.side(0), memory.side(1)      Lines, one for each core
+    memory = SharedMemory(lines, coherent, registers)
+    memory.side(0), memory.side(1)      Lines, one for each core, whose `registers` (`system/words.py`) may differ
     await Turn()                        where another side may run
     run(coroutine)                      to its end, alone
 
@@ -14,7 +14,8 @@ What real memory may do and a test decides when:
 
 A coherent side sees memory, and its own stores before others do.  A side that is not coherent sees its
 cache: a line stays as it was first read until invalidated, and a store stays there until cleaned.
-Invalidating a changed line loses the change, as on real caches.
+Invalidating a changed line loses the change, as on real caches.  A side moves a line as words of its
+registers, laid down in its byte order, and converts: `lines` are memory's bytes, which are to hold wire order.
 
 May not know: transports.
 """
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from multikernel.interfaces import LINE, Watch
+from multikernel.system.words import NATIVE, ConvertedLines, Registers, Words, lay_down, pick_up
 
 T = TypeVar("T")
 
@@ -56,17 +58,21 @@ class _Copy:
 
 
 class SharedMemory:
-    """`count` zeroed lines that two sides share."""
+    """`count` zeroed lines that two sides share; `registers` are each side's core's."""
 
-    def __init__(self, count: int, coherent: bool) -> None:
+    def __init__(self, count: int, coherent: bool, registers: tuple[Registers, Registers] = (NATIVE, NATIVE)) -> None:
         self.count = count
         self.coherent = coherent
+        self.registers = registers
         self.lines = [bytes(LINE)] * count
         self._stores: tuple[deque[tuple[int, bytes]], ...] = (deque(), deque())
         self._caches: tuple[dict[int, _Copy], ...] = ({}, {})
-        self._sides = (SideLines(self, 0), SideLines(self, 1))
+        self._sides = (self._made(0), self._made(1))
 
-    def side(self, number: int) -> SideLines:
+    def _made(self, side: int) -> ConvertedLines:
+        return ConvertedLines(SideWords(self, side), self.registers[side])
+
+    def side(self, number: int) -> ConvertedLines:
         """What side 0 or 1 sees."""
         return self._sides[number]
 
@@ -115,7 +121,7 @@ class SharedMemory:
         as long as the cache holds one."""
         copy = None if watch.maintained else self._caches[side].get(watch.index)
         line = self.seen(side, watch.index) if copy is None else copy.line
-        return int.from_bytes(line[:8], "little") != watch.word
+        return self.registers[side].first(line) != watch.word
 
     def load(self, side: int, index: int) -> bytes:
         self._check(index)
@@ -152,22 +158,23 @@ class SharedMemory:
             raise IndexError(f"line {index} of {self.count}")
 
 
-class SideLines:
-    """See `multikernel.interfaces.Lines`.  Before every access another side may run."""
+class SideWords:
+    """See `multikernel.system.words.WordAccess`.  Before every access another side may run."""
 
     def __init__(self, memory: SharedMemory, side: int) -> None:
         self.memory = memory
         self.number = side
         self.count = memory.count
         self.coherent = memory.coherent
+        self.registers = memory.registers[side]
 
-    async def load(self, index: int) -> bytes:
+    async def load(self, index: int) -> Words:
         await Turn()
-        return self.memory.load(self.number, index)
+        return pick_up(self.registers, self.memory.load(self.number, index))
 
-    async def store(self, index: int, line: bytes) -> None:
+    async def store(self, index: int, words: Words) -> None:
         await Turn()
-        self.memory.store(self.number, index, line)
+        self.memory.store(self.number, index, lay_down(self.registers, words))
 
     async def clean(self, index: int) -> None:
         await Turn()

@@ -9,9 +9,11 @@
 
 The first tests run the endpoints over a model of channel memory (`testing/memory.py`), with the two sides
 interleaved at every access, stores that become visible late and, where caches are not coherent, stale
-copies and lines fetched or given up at any time; a queue is what the channel is compared with.  The last
-boots a kernel and runs the program `conform` in it.  Its board is `board`, where NAME stands for the
-transport; set another for a transport that does not serve coherent cores of one machine.
+copies and lines fetched or given up at any time; a queue is what the channel is compared with.  The sides'
+cores have registers of every word size and byte order, each side behind its own conversion
+(`system/words.py`), and what lies in memory has to be the same whatever they are.  The last boots a kernel
+and runs the program `conform` in it.  Its board is `board`, where NAME stands for the transport; set another
+for a transport that does not serve coherent cores of one machine.
 
 Needs pytest and hypothesis.
 """
@@ -30,11 +32,13 @@ from hypothesis import strategies as st
 from multikernel.errors import LocalMisuse, PeerError, PlatformError
 from multikernel.interfaces import LINE, PAYLOAD, Endpoint, Transport
 from multikernel.system.ring import LinesMemory
+from multikernel.system.words import EVERY, NATIVE, Registers
 from multikernel.testing.memory import Schedule, SharedMemory, Waiting, run
 
 CHOICES = st.lists(st.integers(0, 8 * 64 - 1), max_size=300)
 PAYLOADS = st.lists(st.binary(max_size=PAYLOAD), max_size=30)
 WINDOWS = st.sampled_from([1, 2, 3, 4, 8])
+PEERS = st.tuples(st.sampled_from(EVERY), st.sampled_from(EVERY))
 # The same inherited tests run for each subclass; that is the purpose.
 _settings = settings(
     deadline=None,
@@ -55,10 +59,12 @@ class TransportConformance:
     non_coherent: ClassVar[bool] = False
     board: ClassVar[str] = BOARD
 
-    def channel(self, slots: int, coherent: bool = True) -> tuple[SharedMemory, Endpoint, Endpoint]:
-        """A fresh channel: its memory and both endpoints."""
+    def channel(
+        self, slots: int, coherent: bool = True, peers: tuple[Registers, Registers] = (NATIVE, NATIVE)
+    ) -> tuple[SharedMemory, Endpoint, Endpoint]:
+        """A fresh channel between cores with the registers `peers`: its memory and both endpoints."""
         transport = type(self).factory()
-        memory = SharedMemory(transport.lines(slots), coherent)
+        memory = SharedMemory(transport.lines(slots), coherent, peers)
         a, b = (transport.open(LinesMemory(memory.side(side)), slots, side) for side in (0, 1))
         return memory, a, b
 
@@ -69,11 +75,17 @@ class TransportConformance:
     # Delivery
 
     @_settings
-    @given(there=PAYLOADS, back=PAYLOADS, slots=WINDOWS, choices=CHOICES, coherent=st.booleans())
+    @given(there=PAYLOADS, back=PAYLOADS, slots=WINDOWS, choices=CHOICES, coherent=st.booleans(), peers=PEERS)
     def test_messages_arrive_once_in_order_however_the_sides_interleave(
-        self, there: list[bytes], back: list[bytes], slots: int, choices: list[int], coherent: bool
+        self,
+        there: list[bytes],
+        back: list[bytes],
+        slots: int,
+        choices: list[int],
+        coherent: bool,
+        peers: tuple[Registers, Registers],
     ) -> None:
-        memory, a, b = self.channel(slots, coherent or not self.non_coherent)
+        memory, a, b = self.channel(slots, coherent or not self.non_coherent, peers)
         got: tuple[list[bytes], list[bytes]] = ([], [])
         sides = (_talk(a, there, got[0], len(back)), _talk(b, back, got[1], len(there)))
         Schedule(memory, sides).run(choices)
@@ -81,11 +93,17 @@ class TransportConformance:
         assert got[0] == back
 
     @_settings
-    @given(steps=st.lists(st.tuples(st.integers(0, 3), st.binary(max_size=PAYLOAD)), max_size=120), slots=WINDOWS)
-    def test_a_channel_is_two_queues(self, steps: list[tuple[int, bytes]], slots: int) -> None:
+    @given(
+        steps=st.lists(st.tuples(st.integers(0, 3), st.binary(max_size=PAYLOAD)), max_size=120),
+        slots=WINDOWS,
+        peers=PEERS,
+    )
+    def test_a_channel_is_two_queues(
+        self, steps: list[tuple[int, bytes]], slots: int, peers: tuple[Registers, Registers]
+    ) -> None:
         """Every call alone, against a queue each way; what may be refused is said by the queue."""
         for coherent in self.memories():
-            memory, *ends = self.channel(slots, coherent)
+            memory, *ends = self.channel(slots, coherent, peers)
             queues: tuple[deque[bytes], deque[bytes]] = (deque(), deque())
             taken = [0, 0]
             for step, payload in steps:
@@ -112,6 +130,32 @@ class TransportConformance:
                     assert run(a.try_send(payload))
                     memory.settle()
                     assert run(b.poll()) == payload
+
+    @pytest.mark.parametrize("there", EVERY, ids=lambda own: f"{own.endian}{own.bits}")
+    @pytest.mark.parametrize("here", EVERY, ids=lambda own: f"{own.endian}{own.bits}")
+    def test_cores_of_any_word_size_and_byte_order_understand_each_other(
+        self, here: Registers, there: Registers
+    ) -> None:
+        """Messages both ways between cores with registers `here` and `there`; memory holds the same bytes as
+        between two cores whose registers are the wire's."""
+        for coherent in self.memories():
+            memory, a, b = self.channel(2, coherent, (here, there))
+            plain, plain_a, plain_b = self.channel(2, coherent)
+            for length in range(PAYLOAD + 1):
+                payload = bytes(range(length + 1, 2 * length + 1))
+                for side, sender, receiver, like in ((1, a, b, plain_a), (0, b, a, plain_b)):
+                    assert run(receiver.poll()) is None
+                    assert not memory.true(side, receiver.watch()), "the receiver would not block but spin"
+                    assert run(sender.try_send(payload)), "refused although there was room"
+                    run(like.try_send(payload))
+                    memory.settle()
+                    plain.settle()
+                    assert memory.true(side, receiver.watch()), "the receiver would not be woken"
+                    assert memory.snapshot() == plain.snapshot(), "memory does not hold wire order"
+                    assert run(receiver.poll()) == payload
+                    run((plain_b if side else plain_a).poll())
+                    memory.settle()
+                    plain.settle()
 
     # Refusal
 
@@ -179,11 +223,13 @@ class TransportConformance:
     # A peer that breaks the rules
 
     @_settings
-    @given(garbage=st.binary(min_size=LINE, max_size=LINE), slots=WINDOWS, sent=st.integers(0, 3))
-    def test_garbage_is_the_peers_fault_or_nothing(self, garbage: bytes, slots: int, sent: int) -> None:
+    @given(garbage=st.binary(min_size=LINE, max_size=LINE), slots=WINDOWS, sent=st.integers(0, 3), peers=PEERS)
+    def test_garbage_is_the_peers_fault_or_nothing(
+        self, garbage: bytes, slots: int, sent: int, peers: tuple[Registers, Registers]
+    ) -> None:
         """Any line may hold anything: the only errors are PeerErrors."""
         for index in range(self.channel(slots)[0].count):
-            memory, a, b = self.channel(slots)
+            memory, a, b = self.channel(slots, peers=peers)
             for _ in range(min(sent, slots)):
                 run(a.try_send(b"x"))
             memory.settle()
