@@ -62,7 +62,9 @@ class CoreEntry:
     """One row of the core table.  `node` and `island` are indices, -1 when the board names none;
     `package` the index of the outermost group, `cluster` of the innermost; `start` how it is started
     (boot, sipi, psci, fork, ...); `fails` what the board says is broken about it, or empty; `groups` the
-    ranks of the groups it is in (indices into `Interconnect.groups`), smallest first."""
+    ranks of the groups it is in (indices into `Interconnect.groups`), smallest first; `gateway` the core that
+    starts this one and through which it is reached where no transport serves directly (-1: the boot core);
+    `memory` the region its arena lies in, empty where no policy says."""
 
     id: int
     kind: str
@@ -75,6 +77,8 @@ class CoreEntry:
     start: str
     fails: str = ""
     groups: tuple[int, ...] = ()
+    gateway: int = -1
+    memory: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,9 @@ class Interconnect:
 class PairClass:
     """All pairs of cores the SKB need not tell apart.  `name` is the pair's class (`shared:L3`,
     `hops:1`, ...), `pairs` how many directed pairs are in it, `src`/`dst` its representative (least ids).
-    `home` is who homes a channel's buffer: `receiver`, `sender` or `region:<id>`.  `slots` is the window."""
+    `home` is who homes a channel's buffer: `receiver`, `sender` or `region:<id>`, empty where no buffer is shared.  `slots` is the window.
+    `scope` is the transport's (`spec.TransportSpec`); `device` carries the messages where its transport is one
+    over a device, else it is empty."""
 
     name: str
     pairs: int
@@ -177,13 +183,17 @@ class PairClass:
     home: str
     slots: int
     notify: str
+    scope: str = "channel"
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelEntry:
     """A channel fixed at assembly: from the boot core to each other core, and the representatives of
     each class.  Addresses are what each side sees.  Directions lie one behind the other:
-    `slots` lines a->b, one ack line, `slots` lines b->a, one ack line, each line 64 bytes."""
+    `slots` lines a->b, one ack line, `slots` lines b->a, one ack line, each line 64 bytes.
+    Over a device each side has an area of its own, where the transport needs any: a's at `offset` of `region`,
+    b's at `far_offset` of `far_region`.  A region that is not there is empty, and its address 0."""
 
     id: int
     a: int
@@ -195,6 +205,46 @@ class ChannelEntry:
     address_a: int
     address_b: int
     slots: int
+    far_region: str = ""
+    far_offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Buffers:
+    """Of a mailbox: each core of `src` has, for each core of `dst`, `slots` buffers of `bytes` bytes to fill."""
+
+    src: tuple[int, ...]
+    dst: tuple[int, ...]
+    slots: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`size` bytes from physical address `base`."""
+
+    base: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEntry:
+    """A device that carries messages.  `registers` is where its registers lie: a window of `system/registers.py`
+    for each directed pair of `cores`, ascending; cores of `spaces` see them.  A mailbox has `buffers`; a DMA
+    engine copies between the `reaches`.  `near` are the cores next to it or on it; for all others an access goes
+    over a link of `latency_ps` and `bandwidth_mbs`.  `channels` queues; -1 for figures the board does not state."""
+
+    id: str
+    cls: str
+    registers: Span
+    spaces: tuple[str, ...]
+    cores: tuple[int, ...]
+    near: tuple[int, ...]
+    buffers: tuple[Buffers, ...]
+    reaches: tuple[Span, ...]
+    channels: int
+    latency_ps: int
+    bandwidth_mbs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +267,8 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """See the module.  `boot_core` runs first; `boot` is what it starts, in order."""
+    """See the module.  `boot_core` runs first; `boot` is what it starts, in order; `devices` are those that carry
+    messages between cores."""
 
     schema: str
     board: str
@@ -233,6 +284,7 @@ class Blueprint:
     trees: tuple[Tree, ...]
     boot_core: int
     boot: tuple[str, ...]
+    devices: tuple[DeviceEntry, ...] = ()
 
     def to_json(self) -> str:
         """The canonical text: the same blueprint gives the same bytes."""

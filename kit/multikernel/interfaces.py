@@ -85,9 +85,16 @@ class RingReceiver(Protocol):
 
 class ChannelMemory(Protocol):
     """What a platform hands a transport for one side of a channel: the lines both sides share, and
-    ring halves over them (native where the platform has them, `system/ring.py` otherwise)."""
+    ring halves over them (native where the platform has them, `system/ring.py` otherwise).
+
+    A transport over a device (scope `link`) finds the registers of its directed pair in `device`, as
+    `system/registers.py` lays them out; `lines` is then this side's own area, at physical address `here`, and
+    `there` is that of the peer's.  For all others `device` is None and both addresses are 0."""
 
     lines: Lines
+    device: Lines | None
+    here: int
+    there: int
 
     def sender(self, first: int, slots: int) -> RingSender: ...
     def receiver(self, first: int, slots: int) -> RingReceiver: ...
@@ -122,7 +129,8 @@ class Transport(Protocol):
     """A kind of channel (interconnect driver).  Built once per core from its config model."""
 
     def lines(self, slots: int) -> int:
-        """How many 64-byte lines a channel with a window of `slots` messages each way needs."""
+        """How many 64-byte lines a channel with a window of `slots` messages each way needs: shared by both
+        sides, or, over a device, of each side's own (0: none)."""
 
     def open(self, memory: ChannelMemory, slots: int, side: int) -> Endpoint:
         """The endpoint of side 0 (the one that asked for the channel) or 1, over zeroed memory."""

@@ -12,7 +12,7 @@ May not know: the machine, processes.
 from __future__ import annotations
 
 from mk_host.shared import RawLines, RawPoller, RawReceiver, RawSender, RingModule
-from multikernel.errors import LocalMisuse
+from multikernel.errors import LocalMisuse, PlatformError
 from multikernel.interfaces import Lines, Watch
 
 
@@ -82,7 +82,11 @@ class HostReceiver:
 
 
 class HostMemory:
-    """See `interfaces.ChannelMemory`.  `receivers` is where the receivers made here are kept."""
+    """See `interfaces.ChannelMemory`; no device here carries messages.  `receivers` is where the receivers made
+    here are kept."""
+
+    device: Lines | None = None
+    here = there = 0
 
     def __init__(self, ring: RingModule, receivers: list[RawReceiver], lines: Lines) -> None:
         self._ring = ring
@@ -108,7 +112,9 @@ class Memories:
         self._receivers: list[RawReceiver] = []
         self.sides = 0
 
-    def __call__(self, lines: Lines) -> HostMemory:
+    def __call__(self, lines: Lines, device: Lines | None = None, here: int = 0, there: int = 0) -> HostMemory:
+        if device is not None:
+            raise PlatformError("the host has no device that carries messages; use --platform sim")
         self.sides += 1
         return HostMemory(self._ring, self._receivers, lines)
 

@@ -157,9 +157,9 @@ class Simulation:
         self._drivers[entry.id] = driver
         actor.start(run_core(machine, driver))
 
-    def _channel_memory(self, lines: Lines) -> LinesMemory:
+    def _channel_memory(self, lines: Lines, device: Lines | None = None, here: int = 0, there: int = 0) -> LinesMemory:
         self._sides += 1
-        return LinesMemory(lines)
+        return LinesMemory(lines, device, here, there)
 
     def interrupt(self, core: int, at_ps: int) -> None:
         machine = self._machines.get(core)

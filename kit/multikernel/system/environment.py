@@ -52,9 +52,10 @@ class MonitorMain(Protocol):
 
 
 class MemoryMaker(Protocol):
-    """Gives a transport its side of a channel's memory (native ring halves where the platform has them)."""
+    """Gives a transport its side of a channel's memory (native ring halves where the platform has them); what
+    follows `lines` is for links over a device, see `interfaces.ChannelMemory`."""
 
-    def __call__(self, lines: Lines) -> ChannelMemory: ...
+    def __call__(self, lines: Lines, device: Lines | None = None, here: int = 0, there: int = 0) -> ChannelMemory: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,9 @@ class LocalEndpoint:
 class LocalMemory:
     """What a transport gets for a channel on one core: no lines, but an endpoint."""
 
+    device: Lines | None = None
+    here = there = 0
+
     def __init__(self, buffer: LocalBuffer, cptr: int) -> None:
         self.lines: Lines = WindowLines(0, 0, cached=True, coherent=True)
         self._endpoint = LocalEndpoint(buffer, cptr)

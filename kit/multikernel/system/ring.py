@@ -157,8 +157,11 @@ class Receiver:
 class LinesMemory:
     """`interfaces.ChannelMemory` over any lines, with the ring halves of this file."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, device: Lines | None = None, here: int = 0, there: int = 0) -> None:
         self.lines = lines
+        self.device = device
+        self.here = here
+        self.there = there
 
     def sender(self, first: int, slots: int) -> RingSender:
         return Sender(self.lines, first, slots)

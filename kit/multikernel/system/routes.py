@@ -2,6 +2,7 @@
 
     routes.transport(a, b) -> PairClass        which transport, whose memory, how many slots
     routes.member(tree, core) -> Member        parent and children of a core in a multicast tree
+    routes.registers(a, b)                     where a finds the device that carries its messages to and from b
     routes.same_island(a, b)                   whether a and b keep each other's caches coherent
     routes.one_island                          whether all cores do
 
@@ -16,8 +17,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from multikernel.blueprint import PairClass
+from multikernel.interfaces import LINE
 from multikernel.pairs import node_hops, places
 from multikernel.system.protocol import Member
+from multikernel.system.registers import WINDOW
 
 if TYPE_CHECKING:
     from multikernel.blueprint import Blueprint, CoreEntry
@@ -33,6 +36,7 @@ class Routes:
         self._cores: dict[int, CoreEntry] = {core.id: core for core in blueprint.cores}
         self._classes: dict[str, PairClass] = {entry.name: entry for entry in blueprint.pair_classes}
         self._pair_name = blueprint.pair_class
+        self._devices = {device.id: device for device in blueprint.devices}
         self._members: tuple[dict[int, Member], ...] = tuple(_members(blueprint, name) for name in TREES)
         self._wires = blueprint.interconnect
         self.boot_core = blueprint.boot_core
@@ -60,6 +64,13 @@ class Routes:
         if known is None:
             known = self._pairs[key] = self._classes[self._pair_name(self._cores[a], self._cores[b])]
         return known
+
+    def registers(self, a: int, b: int) -> tuple[int, int]:
+        """Physical address and number of lines of core `a`'s window towards `b`, of the device that carries what
+        the two say to each other (`system/registers.py`).  KeyError where no device does."""
+        device = self._devices[self.transport(a, b).device]
+        place = device.cores.index(a) * len(device.cores) + device.cores.index(b)
+        return device.registers.base + place * WINDOW * LINE, WINDOW
 
     def same_island(self, a: int, b: int) -> bool:
         island = self._cores[a].island
