@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-import mk_pydatalog
 from multikernel.errors import KnowledgeError
 from multikernel.knowledge.backend import SkbBackend
 from multikernel.knowledge.facts import Source, predicate
@@ -16,7 +15,7 @@ from multikernel.registry import Registry
 from tests.knowledge.naive import Naive
 from tests.knowledge.programs import FACTS, Made, programs
 
-BACKENDS = [pytest.param(spec.factory, id=spec.name) for spec in Registry.of(mk_pydatalog).skb_backends]
+BACKENDS = [pytest.param(spec.factory, id=spec.name) for spec in Registry.load().skb_backends]
 SOURCE = Source("asserted", "test")
 
 
