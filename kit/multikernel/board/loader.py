@@ -1,6 +1,7 @@
 """Loading a board: text, positions, overlays, models, references; every mistake of a stage at once.
 
     load_board(name_or_path, search, sources) -> Board
+    edited(board, content) -> Board     what a changed board would be
 
 Stages: files and syntax (the first mistake ends it), shape (pydantic), references.  A stage runs only when
 the one before found nothing.
@@ -11,7 +12,7 @@ May not know: which boards there are, what a slot may be bound to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -22,7 +23,7 @@ from multikernel.board.model import Board
 from multikernel.board.overlay import load_document
 from multikernel.board.references import reference_faults
 from multikernel.board.shape import Fault, shape_faults
-from multikernel.board.yamlread import SyntaxFault, lines_of
+from multikernel.board.yamlread import Data, SyntaxFault, lines_of
 from multikernel.errors import BoardError, Diagnostic
 from multikernel.spec import BoardDirSpec
 
@@ -48,6 +49,20 @@ def load_board(
         raise _error(faults, texts)
     board.place(merged.spot)
     return board
+
+
+def edited(board: Board, content: Mapping[str, Data]) -> Board:
+    """A board of other content, checked as a file is, whose values stand where they did in `board`."""
+    spot = board.spot
+    try:
+        other = Board.model_validate(content)
+    except ValidationError as error:
+        raise _error(shape_faults(error, spot), {}) from None
+    faults = reference_faults(other, spot)
+    if faults:
+        raise _error(faults, {})
+    other.place(spot)
+    return other
 
 
 def _error(faults: Sequence[Fault], texts: dict[str, str]) -> BoardError:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from multikernel.knowledge.skb import Skb
 
 Bindings: TypeAlias = Mapping[Var, Value]
+Pattern: TypeAlias = tuple[Value | None, ...]
+"""Values of an atom; None where any would do."""
 
 _NOWHERE = Where("<explain>", 0, 0)
 
@@ -75,8 +77,8 @@ class Derivation:
 class Failure:
     """Why one rule does not give the atom: `failed` is the first condition that cannot be met after
     `held` (facts) were.  `instead` are facts about the same thing that say otherwise; `inner` why the
-    rules of `failed` do not give it either; `because` the proof of what it denies; `missing` the fact
-    that would meet it, if one would.  `rule` is None when no rule is about such an atom."""
+    rules of `failed` do not give it either; `because` the proof of what it denies; `missing` the predicate
+    and values of a fact that would meet it, if one would.  `rule` is None when no rule is about such an atom."""
 
     atom: str
     rule: Rule | None
@@ -85,7 +87,14 @@ class Failure:
     instead: tuple[Fact, ...] = ()
     inner: tuple[Failure, ...] = ()
     because: Derivation | None = None
-    missing: Key | None = None
+    missing: tuple[str, Pattern] | None = None
+
+    def leaves(self) -> Iterator[Failure]:
+        """The innermost failures, of all rules."""
+        if not self.inner:
+            yield self
+        for failure in self.inner:
+            yield from failure.leaves()
 
     def leaf(self) -> Failure:
         """The innermost failure, along the first rule of each."""
@@ -118,11 +127,11 @@ def explain(skb: Skb, name: str, values: Row) -> Derivation | None:
     return _Prover(skb).prove((name, values), frozenset())
 
 
-def why_not(skb: Skb, name: str, values: Row, depth: int = 3) -> tuple[Failure, ...]:
-    """Why the atom does not hold, followed `depth` rules down; empty if it does hold."""
+def why_not(skb: Skb, name: str, values: Pattern, depth: int = 4) -> tuple[Failure, ...]:
+    """Why no atom of the predicate and these values holds, followed `depth` rules down; empty if one does."""
     if _holds(skb, name, values):
         return ()
-    atom = show_atom(name, values)
+    atom = _show_pattern(name, values)
     failures = []
     for rule in skb.program.rules:
         if rule.name == name and _unify(rule, values) is not None:
@@ -183,11 +192,11 @@ class _Prover:
         return None
 
 
-def _failure(skb: Skb, rule: Rule, values: Row, depth: int) -> Failure:
+def _failure(skb: Skb, rule: Rule, values: Pattern, depth: int) -> Failure:
     """The longest prefix of the body that can be met, and what comes after it."""
-    atom = show_atom(rule.name, values)
+    atom = _show_pattern(rule.name, values)
     start = _unify(rule, values) or {}
-    if rule.aggregate is not None and rule.aggregate.order:
+    if rule.aggregate is not None and rule.aggregate.order and values[-1] is not None:
         start.setdefault(rule.aggregate.value, values[-1])
     best: list[dict[Var, Value]] = [dict(start)]
     met = 0
@@ -204,25 +213,25 @@ def _failure(skb: Skb, rule: Rule, values: Row, depth: int) -> Failure:
     )  # fmt: skip
     if met == len(rule.body):
         assert rule.aggregate is not None
-        (answer,) = skb.solve((Atom(rule.name, (*values[:-1], Var("V")), _NOWHERE),)).rows
+        answer = _matching(skb, rule.name, (*values[:-1], None))[0][-1]
         rows = len(_solutions(skb, rule.body, _unify(rule, values) or {}))
         first = "is what it gives for" if rule.aggregate.function in ("sum", "len") else "comes first of"
-        return Failure(atom, rule, f"{show_value(answer[0])} {first} {rows}", held)
+        return Failure(atom, rule, f"{show_value(answer)} {first} {rows}", held)
     literal = rule.body[met]
     instead: tuple[Fact, ...] = ()
     inner: tuple[Failure, ...] = ()
     because: Derivation | None = None
-    missing: Key | None = None
+    missing: tuple[str, Pattern] | None = None
     if isinstance(literal, Not):
-        because = explain(skb, literal.atom.predicate, _ground(literal.atom, bindings))
+        denied = literal.atom.predicate
+        because = explain(skb, denied, _matching(skb, denied, _pattern(literal.atom, bindings))[0])
     if isinstance(literal, Atom):
-        terms = [_value(term, bindings) for term in literal.terms]
+        terms = _pattern(literal, bindings)
         instead = _about(skb, literal.predicate, terms)
-        ground = [term for term in terms if term is not None]
-        if len(ground) == len(terms) and _is_for_facts(skb, literal.predicate):
-            missing = literal.predicate, tuple(ground)
-        elif depth > 1 and len(ground) == len(terms):
-            inner = why_not(skb, literal.predicate, tuple(ground), depth - 1)
+        if _is_for_facts(skb, literal.predicate):
+            missing = literal.predicate, terms
+        elif depth > 1:
+            inner = why_not(skb, literal.predicate, terms, depth - 1)
     return Failure(atom, rule, _show(literal, bindings), held, instead, inner, because, missing)
 
 
@@ -231,17 +240,33 @@ def _is_for_facts(skb: Skb, name: str) -> bool:
     return declared is not None and not declared.derived
 
 
-def _about(skb: Skb, name: str, terms: Sequence[Value | None]) -> tuple[Fact, ...]:
+def _about(skb: Skb, name: str, terms: Pattern) -> tuple[Fact, ...]:
     """Facts of the predicate that agree with the first term, at most three."""
     if not terms or terms[0] is None or name not in skb.schema:
         return ()
-    rows = skb.solve((Atom(name, (terms[0], *(Var(f"V{i}") for i in range(1, len(terms)))), _NOWHERE),)).rows
-    facts = [skb.fact(name, (terms[0], *row)) for row in rows[:3]]
+    rows = _matching(skb, name, (terms[0], *(None for _ in terms[1:])))
+    facts = [skb.fact(name, row) for row in rows[:3]]
     return tuple(fact for fact in facts if fact is not None)
 
 
-def _holds(skb: Skb, name: str, values: Row) -> bool:
-    return bool(skb.solve((Atom(name, values, _NOWHERE),)))
+def _holds(skb: Skb, name: str, values: Pattern) -> bool:
+    return bool(skb.solve((_atom(name, values),)))
+
+
+def _atom(name: str, values: Pattern) -> Atom:
+    return Atom(name, tuple(Var(f"V{i}") if value is None else value for i, value in enumerate(values)), _NOWHERE)
+
+
+def _matching(skb: Skb, name: str, values: Pattern) -> list[Row]:
+    """The rows of the predicate that agree with the pattern, sorted."""
+    atom = _atom(name, values)
+    answers = skb.solve((atom,))
+    found = [dict(zip(answers.variables, row, strict=True)) for row in answers.rows]
+    return [tuple(row[term.name] if isinstance(term, Var) else term for term in atom.terms) for row in found]
+
+
+def _show_pattern(name: str, values: Pattern) -> str:
+    return f"{name}({', '.join('_' if value is None else show_value(value) for value in values)})"
 
 
 def _solutions(skb: Skb, body: Sequence[Literal], start: Bindings) -> list[dict[Var, Value]]:
@@ -273,21 +298,23 @@ def _rename(literal: Literal, start: Bindings, named: Mapping[Var, Var]) -> Lite
             return Compare(literal.operator, expression(literal.left), expression(literal.right), literal.where)
 
 
-def _unify(rule: Rule, values: Row) -> dict[Var, Value] | None:
+def _unify(rule: Rule, values: Pattern) -> dict[Var, Value] | None:
     """The bindings of the head's variables; the result of an aggregate stays out."""
     terms = rule.head.terms[:-1] if rule.aggregate is not None else rule.head.terms
     bindings: dict[Var, Value] = {}
     if len(rule.head.terms) != len(values):
         return None
     for term, value in zip(terms, values, strict=False):
+        if value is None:
+            continue
         known = bindings.setdefault(term, value) if isinstance(term, Var) else term
         if known != value:
             return None
     return bindings
 
 
-def _value(term: Term, bindings: Bindings) -> Value | None:
-    return bindings.get(term) if isinstance(term, Var) else term
+def _pattern(atom: Atom, bindings: Bindings) -> Pattern:
+    return tuple(bindings.get(term) if isinstance(term, Var) else term for term in atom.terms)
 
 
 def _ground(atom: Atom, bindings: Bindings) -> Row:
