@@ -1,8 +1,8 @@
 """unmap: a page mapped on all cores is taken away, by each of the four shootdown protocols.
 
-    main     boot core           for each protocol, for each page: give the page to every core, wait until all
-                                 touch it, unmap it, then write to its memory through another mapping
-    touch    every other core    maps what it is given and reads it until that faults
+    main     boot core           gives every core a frame; for each protocol, for each page: has it mapped, waits until
+                                 all touch it, unmaps it, then writes to its memory through another mapping
+    touch    every other core    maps the frame where it is told and reads it until that faults
 
 A stale hit is an access that still reaches the page's memory after the unmap has completed: seen by the
 reader, as the value written after that, or found in the translation hardware's state by the platform's
@@ -27,6 +27,7 @@ from multikernel.system.routes import TREES
 if TYPE_CHECKING:
     from multikernel.system.channels import Channel
     from multikernel.system.runtime import Dispatcher
+    from multikernel.system.vspace import Frame
 
 COLUMNS = ("protocol", "cores", "cycles", "stale_hits", "remote_accesses", "mmu")
 SERVICE = "unmap"
@@ -34,7 +35,9 @@ MAP, END = b"m", b"."
 BEFORE, AFTER = 1, 2
 """What the page's first word holds while it is mapped, and what is written once it no longer is."""
 PAUSE_NS = 500
-"""How long a reader leaves the core to others between two accesses, at least."""
+"""How long a reader leaves the core to others between two accesses, at least, as long as there are few readers."""
+CROWD = 32
+"""With more readers than that each pauses longer, so that all together touch the page as often."""
 ENOUGH = 100
 """Stale hits after which a reader stops: nobody will take the page from it."""
 
@@ -47,6 +50,13 @@ class Reader(NamedTuple):
     channel: Channel
 
 
+class Page(NamedTuple):
+    """The frame that is mapped and unmapped, and the address at which the boot core always has it."""
+
+    frame: Frame
+    alias: int
+
+
 async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     """Rows of protocol, cores (that had the page mapped), cycles (mean, of the boot core, from the start of
     the unmap to its completion), stale_hits, remote_accesses (during the unmaps), mmu."""
@@ -54,11 +64,15 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     pages = environment.count("pages", 4)
     most = environment.count("cores", 0, least=0)
     only = environment.choice("protocol", TREES)
+    frame = await dispatcher.memory.allocate(PAGE)
+    alias = await dispatcher.vspace.map(await dispatcher.memory.alias(frame))
     readers = await start_readers(dispatcher, most)
+    for reader in readers:
+        await dispatcher.memory.give(frame, reader.core, reader.number)
     rows: list[Row] = []
     for protocol in TREES:
         if only in ("", protocol):
-            rows.append(await measure(dispatcher, readers, protocol, pages))
+            rows.append(await measure(dispatcher, readers, Page(frame, alias.address), protocol, pages))
     for reader in readers:
         await reader.channel.send(END)
     return tuple(rows)
@@ -81,24 +95,22 @@ async def start_readers(dispatcher: Dispatcher, most: int) -> list[Reader]:
     return readers
 
 
-async def measure(dispatcher: Dispatcher, readers: list[Reader], protocol: str, pages: int) -> Row:
-    """Unmap `pages` pages by `protocol`."""
+async def measure(dispatcher: Dispatcher, readers: list[Reader], page: Page, protocol: str, pages: int) -> Row:
+    """Unmap the page `pages` times by `protocol`, each time from another address."""
     cycles = stale = accesses = 0
     model = True
-    for page in range(-1, pages):  # the first does not count: channels of the tree are made on first use
-        frame = await dispatcher.memory.allocate(PAGE)
-        alias = await dispatcher.vspace.map(await dispatcher.memory.alias(frame))
-        await dispatcher.store(alias.address, BEFORE)
-        mapping = await dispatcher.vspace.map(frame)
+    pause = PAUSE_NS * max(1, len(readers) // CROWD)
+    for round_ in range(-1, pages):  # the first does not count: channels of the tree are made on first use
+        await dispatcher.store(page.alias, BEFORE)
+        mapping = await dispatcher.vspace.map(page.frame)
         for reader in readers:
-            await dispatcher.memory.give(frame, reader.core, reader.number)
-            await reader.channel.send(MAP + mapping.address.to_bytes(8, "little"))
+            await reader.channel.send(MAP + mapping.address.to_bytes(8, "little") + pause.to_bytes(8, "little"))
         for reader in readers:
             await reader.channel.recv()  # it has touched the page
         before = await dispatcher.cycles()
         found = await mapping.unmap(protocol)
-        cycles += await dispatcher.cycles() - before if page >= 0 else 0
-        await dispatcher.store(alias.address, AFTER)
+        cycles += await dispatcher.cycles() - before if round_ >= 0 else 0
+        await dispatcher.store(page.alias, AFTER)
         model = model and found >= 0
         stale += max(found, 0)
         for reader in readers:
@@ -110,11 +122,12 @@ async def measure(dispatcher: Dispatcher, readers: list[Reader], protocol: str, 
 
 
 async def touch(dispatcher: Dispatcher) -> tuple[Row, ...]:
-    """Map each page that is given and read it until it is gone."""
+    """Map the frame that is given wherever it is told to, and read it until it is gone."""
     channel = await dispatcher.connect(dispatcher.environment.routes.boot_core, SERVICE)
+    frame = await dispatcher.receive_frame()
     while (order := await channel.recv()) != END:
-        frame = await dispatcher.receive_frame()
-        mapping = await dispatcher.vspace.map(frame, READ, at=int.from_bytes(order[1:], "little"))
+        at, pause = (int.from_bytes(order[first : first + 8], "little") for first in (1, 9))
+        mapping = await dispatcher.vspace.map(frame, READ, at=at)
         await dispatcher.load(mapping.address)
         await channel.send(MAP)
         accesses = stale = 0
@@ -123,6 +136,6 @@ async def touch(dispatcher: Dispatcher) -> tuple[Row, ...]:
                 value = await dispatcher.load(mapping.address)
                 accesses += 1
                 stale += value == AFTER
-                await dispatcher.sleep(PAUSE_NS)
+                await dispatcher.sleep(pause)
         await channel.send(accesses.to_bytes(8, "little") + stale.to_bytes(8, "little"))
     return ()

@@ -146,7 +146,7 @@ def test_facts_of_other_machines_and_other_files_are_refused(tmp_path: Path) -> 
             load(path, board)
     with pytest.raises(FileError, match="No such file"):
         load(tmp_path / "none", board)
-    with pytest.raises(BindingError, match="zcu102 has no class 'shared:L3' of pairs .*shared:L2"):
+    with pytest.raises(BindingError, match=r"zcu102 has no class 'shared:L3' of pairs .*shared:L2"):
         assemble(board, measured=[fact("shared:L3", "ump", 1)])
     with pytest.raises(KnowledgeError, match="gravity"):
         assemble(board, measured=[replace_name(fact("shared:L2", "ump", 1), "gravity")])
