@@ -7,10 +7,12 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 from multikernel import load_board
+from multikernel.board.topology import Topology
 
 FOLDER = os.environ.get("MULTIKERNEL_REALDATA", "")
 pytestmark = [
@@ -46,3 +48,73 @@ def test_zcu102_has_the_memory_of_its_devicetree() -> None:
         else:
             covered.append((region.base, region.size))
     assert covered == ranges
+
+
+Pairs = dict[tuple[int, int], float]
+
+
+def measured(name: str, cores: int) -> Pairs:
+    """Twice the nanoseconds of each pair a > b: a message is two of the transactions the tool measures."""
+    rows = (Path(FOLDER) / "c2c" / name).read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    return {(a, b): 2 * float(cells[a][b]) for a in range(cores) for b in range(a)}
+
+
+def explained(pairs: Pairs, predicted: Pairs) -> float:
+    """R^2: the share of the variance over pairs that a prediction explains."""
+    mean = fmean(pairs.values())
+    left = sum((pairs[pair] - predicted[pair]) ** 2 for pair in pairs)
+    return 1 - left / sum((ns - mean) ** 2 for ns in pairs.values())
+
+
+def agrees(topology: Topology, name: str, home: str, values: list[float]) -> None:
+    """The board's row is that of the values, in whole nanoseconds; p99 between the neighbours it lies between."""
+    row = topology.latency(name, home)
+    assert row is not None
+    ordered, mean = sorted(values), fmean(values)
+    sd = fmean([(value - mean) ** 2 for value in values]) ** 0.5
+    assert (row.home, row.mean, row.sd, row.unit) == (home, round(mean), round(sd), "ns")
+    assert (row.min, row.max, row.count) == (round(ordered[0]), round(ordered[-1]), len(values))
+    at = 99 * (len(values) - 1) // 100
+    assert round(ordered[at]) <= row.p99 <= round(ordered[min(at + 1, len(values) - 1)])
+
+
+def test_epyc_states_what_was_measured_by_home() -> None:
+    """The line's home was in the second package, which pairs between complexes of the first feel."""
+    topology = load_board("epyc-7742-2s", sources=()).topology()
+    pairs = measured("dual-amd-epyc-7742-64-core-processor-by-nviennot.csv", 128)
+    rows: dict[tuple[str, str], Pairs] = {}
+    for (a, b), ns in pairs.items():
+        name = topology.pair_class(a, b)
+        home = ("elsewhere" if a < 64 else "receiver") if name == "hops:0" else ""
+        rows.setdefault((name, home), {})[a, b] = ns
+    assert set(rows) == {(row.cls, row.home) for row in topology.latencies}
+    for (name, home), members in rows.items():
+        agrees(topology, name, home, list(members.values()))
+
+    def by(key: int) -> float:
+        means: dict[str, list[float]] = {}
+        for row, members in rows.items():
+            means.setdefault(row[0] + row[1] * key, []).extend(members.values())
+        return explained(
+            pairs, {pair: fmean(means[row[0] + row[1] * key]) for row, members in rows.items() for pair in members}
+        )
+
+    assert by(0) < 0.5
+    assert by(1) > 0.97
+
+
+def test_altra_states_what_was_measured_by_core() -> None:
+    topology = load_board("altra-q80", sources=()).topology()
+    pairs = measured("dual-ampere-altra-processor-q80-30-cpu-3.0ghz-by-zeroping.csv", 80)
+    classes: dict[str, list[float]] = {}
+    for (a, b), ns in pairs.items():
+        classes.setdefault(topology.pair_class(a, b), []).append(ns)
+    assert set(classes) == {row.cls for row in topology.latencies}
+    for name, values in classes.items():
+        agrees(topology, name, "", values)
+    alone = {pair: fmean(classes[topology.pair_class(*pair)]) for pair in pairs}
+    stated = {(a, b): (topology.pair_latency(a, b) or 0) / 1000 for a, b in pairs}
+    assert explained(pairs, alone) < 0.25
+    assert explained(pairs, stated) > 0.98
+    assert abs(sum(topology.offset(core.id) for core in topology.cores)) < 80 * 500, "0 on the mean, but for rounding"

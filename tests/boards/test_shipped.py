@@ -39,7 +39,7 @@ def test_figures_have_sources(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_class_has_a_latency(path: Path) -> None:
     topology = load_board(str(path), sources=()).topology()
-    assert [c.name for c in topology.classes() if topology.latency(c.name) is None] == []
+    assert {found.name for found in topology.classes()} == {row.cls for row in topology.latencies}
 
 
 def test_every_board_is_listed_in_the_readme() -> None:
@@ -64,8 +64,5 @@ def test_calibration_figures_are_the_papers(name: str) -> None:
     lrpc, classes = PAPER[name]
     costs = {cost.name: cost.cycles for cost in topology.kinds[0].costs}
     assert costs == {"lrpc": lrpc, "tlb_invalidate": 95, "ipi_trap": 800, "block_and_wake": 6000}
-    stated = {found.name: topology.latency(found.name) for found in topology.classes()}
-    assert classes == {
-        name: (row.mean, row.sd) for name, row in stated.items() if row is not None and row.status != "extrapolated"
-    }
+    assert {row.cls: (row.mean, row.sd) for row in topology.latencies if row.status != "extrapolated"} == classes
     assert {link.bandwidth_mbs for link in topology.links} <= {4000}
