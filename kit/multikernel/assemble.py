@@ -17,6 +17,7 @@ from multikernel.binding.board_facts import assert_board
 from multikernel.binding.layout import Layout
 from multikernel.binding.measured import assert_measured
 from multikernel.binding.pairs import Pairs
+from multikernel.binding.placements import Placements, in_memory
 from multikernel.binding.plugin_facts import assert_plugins
 from multikernel.binding.slots import AUTO, Slots
 from multikernel.binding.trees import trees
@@ -98,6 +99,7 @@ def assemble(
         trees=trees(topology, known.skb),
         boot_core=topology.boot_core,
         boot=board.boot,
+        placements=Placements(board, known.skb).all(),
     )
     known.skb.close()
     return blueprint

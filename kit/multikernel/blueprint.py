@@ -79,6 +79,7 @@ class CoreEntry:
     groups: tuple[int, ...] = ()
     gateway: int = -1
     memory: str = ""
+    memory: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +267,15 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
+class Placement:
+    """What was decided besides plugins: `driver:nic0` and `interrupt:nic0:1` are a core, `pci:nic0:0` the address
+    of BAR 0 in the space `phys`, `sharing:4` the cores (`4-7`) that may share replicas, by the least of them."""
+
+    slot: str
+    value: int | str
+
+
+@dataclass(frozen=True, slots=True)
 class Blueprint:
     """See the module.  `boot_core` runs first; `boot` is what it starts, in order; `devices` are those that carry
     messages between cores."""
@@ -285,6 +295,7 @@ class Blueprint:
     boot_core: int
     boot: tuple[str, ...]
     devices: tuple[DeviceEntry, ...] = ()
+    placements: tuple[Placement, ...] = ()
 
     def to_json(self) -> str:
         """The canonical text: the same blueprint gives the same bytes."""

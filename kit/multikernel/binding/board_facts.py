@@ -8,11 +8,11 @@ May not know: plugins, policies.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
 
+from multikernel.binding.device_facts import DEVICES, Entry, device_entries
 from multikernel.board.latencies import picoseconds
 from multikernel.board.model import Board
-from multikernel.knowledge.facts import Row, Source, predicate
+from multikernel.knowledge.facts import Source, predicate
 from multikernel.knowledge.skb import Skb
 
 BOARD = (
@@ -44,10 +44,8 @@ BOARD = (
         "latency(class: str, home: str, ps: int)",
         "One-way, over a pair class; home receiver, sender, elsewhere, or empty for any.",
     ),
+    *DEVICES,
 )
-
-Entry: TypeAlias = tuple[str, Row, tuple[str | int, ...]]
-"""Predicate, values, and the path in the board file that says so."""
 
 
 def assert_board(skb: Skb, board: Board) -> None:
@@ -69,6 +67,7 @@ def entries(board: Board) -> Iterator[Entry]:
     yield from _nodes(board)
     yield from _notify(board)
     yield from _latencies(board)
+    yield from device_entries(board)
 
 
 def _kinds(board: Board) -> Iterator[Entry]:

@@ -22,7 +22,7 @@ from pydantic import Discriminator, Field, PrivateAttr, Tag
 from multikernel.board.cores import CoreRow, GroupRow, IslandRow, KindRow, NodeRow, ProvenanceRow, Section
 from multikernel.board.marks import Mark, Spot
 from multikernel.board.topology import Topology
-from multikernel.board.units import Flag, Name, Text
+from multikernel.board.units import Count, Flag, Name, Positive, Text
 from multikernel.board.wires import (
     ClassName,
     DeviceRow,
@@ -45,15 +45,28 @@ Choice = Annotated[
 """One plugin for all, or one for each named class, kind or object; `auto` leaves it to the SKB."""
 
 
+class PlacementRow(Section):
+    """Drivers placed all at once: at most `capacity` on a core, and devices that share none `apart`."""
+
+    capacity: Positive | None = None
+    apart: tuple[tuple[Name, Name], ...] = ()
+
+
 class BindSection(Section):
     """What the board fixes of the kernel, slot by slot.  `transport` is one name or one for each pair
-    class; `cpu-driver` for each kind; `consistency` for each replicated object."""
+    class; `cpu-driver` for each kind; `consistency` for each replicated object.  `driver` names the core that runs
+    a device's driver, `interrupt` the one that takes an interrupt (`nic0:2`) or all of a device (`nic0`); `policy`
+    what decides instead of one of the kit's policies: a file beside this one, or a policy of a plugin."""
 
     monitor: Name = "auto"
     transport: Choice = "auto"
     cpu_driver: Choice = Field(default="auto", alias="cpu-driver")
     consistency: Choice = "auto"
     skb: Name = "auto"
+    driver: dict[Name, Count] = Field(default_factory=dict)
+    interrupt: dict[ClassName, Count] = Field(default_factory=dict)
+    placement: PlacementRow | None = None
+    policy: dict[Name, Text] = Field(default_factory=dict)
 
 
 class Board(Section):
@@ -95,7 +108,7 @@ class Board(Section):
         """(slot, plugin name or `auto`), e.g. ("monitor", "auto"), ("transport:shared:L3", "ump"),
         ("consistency:shootdown", "auto").  A bare slot is the rule for all its members."""
         flat: list[tuple[str, str]] = []
-        for slot, choice in self.bind.model_dump(by_alias=True).items():
+        for slot, choice in self.bind.model_dump(by_alias=True, exclude=_NOT_PLUGINS).items():
             if isinstance(choice, str):
                 flat.append((slot, choice))
             else:
@@ -138,6 +151,7 @@ class Board(Section):
         return _digest(self.model_dump(mode="json", by_alias=True, exclude=_NOT_THE_MACHINE))
 
 
+_NOT_PLUGINS = {"driver", "interrupt", "placement", "policy"}
 _NOT_THE_MACHINE = {"schema_id", "name", "summary", "provenance", "bind", "boot"}
 
 

@@ -15,9 +15,16 @@ from multikernel.knowledge.rules import parse_rules
 from multikernel.knowledge.skb import Skb
 
 VOCABULARY = ("pairs",)
-POLICIES = ("transport", "home", "slots", "tree")
+POLICIES = ("transport", "home", "slots", "tree", "memory", "placement", "interrupts", "pci", "sharing")
 
-PARAMETERS = (predicate("kind_order(kind: str, order: int)", "Kinds of memory, the preferred first."),)
+PARAMETERS = (
+    predicate("kind_order(kind: str, order: int)", "Kinds of memory, the preferred first."),
+    predicate("memory_order(kind: str, order: int)", "The same, for a core's own memory."),
+    predicate("driver(device: str, core: int)", "Decided already: the core that drives a device."),
+    predicate("prefetch_fits(wanted: int, given: int, order: int)", "Windows in apertures, prefetchable (1) or not."),
+    predicate("bits_fit(bits: int, low: int, order: int)", "Windows of so many bits in apertures, below 4 GiB or not."),
+    predicate("share_bytes(bytes: int)", "The least cache over which replicas are shared."),
+)
 
 
 def load(skb: Skb, names: Sequence[str]) -> None:
