@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -33,17 +33,20 @@ API_VERSION = 1
 class Spec:
     """What every spec has.  `requires` is a condition over facts about the slot's variables, in the
     rule language; empty means always met.  `metal` names the C facet's sources in the plugin's
-    folder `metal`; empty means no facet on bare metal."""
+    folder `metal`; empty means no facet on bare metal.  `platforms` are the kinds of platform the Python
+    facet runs on."""
 
     requires: str = ""
     provides: tuple[str, ...] = ()
     metal: tuple[str, ...] = ()
+    platforms: tuple[str, ...] = ("sim", "host")
     config: type[BaseModel] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CpuDriverSpec(Spec):
-    """A CPU driver for one ISA.  `factory(kind)` gives the ISA's half of the driver."""
+    """A CPU driver for the kinds of one ISA that meet `requires`, or, with an empty `isa`, for all that do.
+    `factory(kind)` gives the ISA's half of the driver."""
 
     name: str
     summary: str
@@ -63,12 +66,15 @@ class MonitorSpec(Spec):
 @dataclass(frozen=True, slots=True)
 class TransportSpec(Spec):
     """A transport (interconnect driver) for pairs A, B that meet `requires`.  `rank` orders the
-    candidates that do: least first, ties by name."""
+    candidates that do: least first, ties by name.  `scope` is what one instance serves: a `channel` between two
+    dispatchers; a `link` between two cores' monitors, which carry the dispatchers' channels; or a `circuit`,
+    which has no hardware and is carried by the monitors between."""
 
     name: str
     summary: str
     factory: Callable[[], Transport]
     rank: int = 50
+    scope: Literal["channel", "link", "circuit"] = "channel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +89,13 @@ class ConsistencyProtocolSpec(Spec):
 
 @dataclass(frozen=True, slots=True)
 class SkbBackendSpec(Spec):
-    """A backend of the system knowledge base."""
+    """A backend of the system knowledge base.  `unavailable` says why it cannot be used here and what
+    mends that; empty if it can."""
 
     name: str
     summary: str
     factory: Callable[[], SkbBackend]
+    unavailable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +111,14 @@ class PlatformSpec(Spec):
 @dataclass(frozen=True, slots=True)
 class ProgramSpec(Spec):
     """A program or service.  `factory` is its coroutine function; `parameters` the names it takes, each int
-    or str, or None when it takes any."""
+    or str, or None when it takes any; `part_of` the program whose other dispatchers run it: it is started by
+    that and not by a person."""
 
     name: str
     summary: str
     factory: ProgramMain
     parameters: tuple[tuple[str, type[int] | type[str]], ...] | None = None
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
