@@ -17,5 +17,5 @@ def programs() -> Iterator[ProgramSpec]:
         factory=channels.main,
         parameters=(("messages", int),),
     )
-    yield ProgramSpec("conform-client", "One side of conform.", factory=channels.client)
-    yield ProgramSpec("conform-server", "The other side of conform.", factory=channels.server)
+    yield ProgramSpec("conform-client", "One side of conform.", factory=channels.client, part_of="conform")
+    yield ProgramSpec("conform-server", "The other side of conform.", factory=channels.server, part_of="conform")

@@ -18,12 +18,16 @@ def programs() -> Iterator[ProgramSpec]:
         parameters=(("rounds", int), ("messages", int), ("class", str), ("pairs", int)),
         metal=("ping.c",),
     )
-    yield ProgramSpec("ping-probe", "One side of ping: measures to its argument's core.", factory=ping.probe)
-    yield ProgramSpec("ping-echo", "The other side of ping.", factory=ping.echo)
+    yield ProgramSpec(
+        "ping-probe", "One side of ping: measures to its argument's core.", factory=ping.probe, part_of="ping"
+    )
+    yield ProgramSpec("ping-echo", "The other side of ping.", factory=ping.echo, part_of="ping")
     yield ProgramSpec(
         "unmap",
         "A page mapped on all cores and taken away by each protocol.",
         factory=unmap.main,
         parameters=(("pages", int), ("cores", int), ("protocol", str)),
     )
-    yield ProgramSpec("unmap-touch", "One core of unmap: touches the page until it is gone.", factory=unmap.touch)
+    yield ProgramSpec(
+        "unmap-touch", "One core of unmap: touches the page until it is gone.", factory=unmap.touch, part_of="unmap"
+    )

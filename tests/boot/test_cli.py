@@ -123,6 +123,7 @@ def test_what_does_not_end_exits_6(mkit: Mkit) -> None:
         ),
         (["x86-qemu", "--run", "ping", "--set", "ping.rounds=x"], 2, "rounds must be an integer, not 'x'"),
         (["x86-qemu", "--run", "echo", "--set", "ping.rounds=1"], 2, "ping is not run; add --run ping"),
+        (["x86-qemu", "--run", "ping-echo"], 2, "ping-echo is one side of ping, which starts it; run ping"),
         (["x86-qemu", "--set", "pnig.rounds=1"], 2, "there is no program 'pnig'"),
         (["x86-qemu", "--run", "ping", "--set", "rounds=1"], 2, "write PROGRAM.KEY=VALUE"),
         (["x86-qemu", "--timeout", "0"], 2, "--timeout 0: seconds, more than 0"),

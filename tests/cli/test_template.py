@@ -43,6 +43,12 @@ def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert files_under(tmp_path) == {}
 
 
+def test_a_name_that_is_taken_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plugins", "new", "transport", "ump", "--no-input", "--folder", str(tmp_path)]) == 2
+    assert "'ump' is taken by mk_ump of multikernel-kit; two of one name are an error" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_name_no_folder_can_have_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["plugins", "new", "transport", "x" * 300, "--no-input", "--folder", str(tmp_path)]) == 3
     assert capsys.readouterr().err.endswith("File name too long\n")

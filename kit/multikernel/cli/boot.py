@@ -47,7 +47,8 @@ def complete_platform(incomplete: str) -> list[str]:
 
 def complete_program(incomplete: str) -> list[str]:
     """Names of programs, for the shell."""
-    return [name for name in Registry.load().programs.names() if name.startswith(incomplete)]
+    programs = (program.name for program in Registry.load().programs if not program.part_of)
+    return [name for name in programs if name.startswith(incomplete)]
 
 
 def boot(
@@ -114,6 +115,9 @@ def _parameters(assignments: Sequence[str], programs: Sequence[str], registry: R
     """What each program is given.  Everything is checked before anything is booted."""
     given: Parameters = {name: {} for name in programs}
     specs = {name: registry.programs.get(name) for name in programs}
+    for spec in specs.values():
+        if spec.part_of:
+            raise UsageError(f"{spec.name} is one side of {spec.part_of}, which starts it; run {spec.part_of}")
     for text in assignments:
         match = re.fullmatch(r"([^=]+)\.([^.=]+)=(.*)", text, re.DOTALL)
         if match is None:

@@ -22,6 +22,7 @@ from multikernel.cli import output
 from multikernel.cli.root import COMMANDS
 from multikernel.errors import PluginError, UsageError
 from multikernel.registry import Named, Plugin, Registry
+from multikernel.spec import ProgramSpec
 
 app = typer.Typer(no_args_is_help=True, help="List plugins, check them, start a new one.")
 
@@ -45,7 +46,7 @@ def list_(json: Json = False) -> None:
     output.warn_problems(registry.problems)
     for kind in dict.fromkeys(kind for kind, _, _ in rows):
         output.emit(output.style(kind, "bold"))
-        chosen = [(spec, plugin) for k, spec, plugin in rows if k == kind]
+        chosen = [(spec, plugin) for k, spec, plugin in rows if k == kind and not _is_part(spec)]
         output.emit_table([(s.name, f"{p.name} ({p.distribution} {p.version})", s.summary) for s, p in chosen], "  ")
     if not rows:
         raise PluginError("no plugin is installed", code="no-plugins")
@@ -121,6 +122,10 @@ def new(
     """Start a plugin from the template: package, tests, entry point, ready to install."""
     from multikernel.cli.template import bake
 
+    for taken_kind, spec, plugin in Registry.load().specs():
+        if (taken_kind, spec.name) == (kind, name) or plugin.name == f"mk_{name.replace('-', '_')}":
+            who = f"{plugin.name} of {plugin.distribution}"
+            raise UsageError(f"{name!r} is taken by {who}; two of one name are an error", code="plugin-name")
     default = f"The {name} {kind}."
     if not summary:
         asks = not no_input and sys.stdin.isatty()
@@ -131,6 +136,11 @@ def new(
     if not dry_run:
         home = files[0]
         output.note(f"next: pip install -e '{home}[test]' && pytest {home}")
+
+
+def _is_part(spec: Named) -> bool:
+    """Started by another program, not by a person."""
+    return isinstance(spec, ProgramSpec) and bool(spec.part_of)
 
 
 def _row(kind: str, spec: Named, plugin: Plugin) -> dict[str, object]:
