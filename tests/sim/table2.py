@@ -18,7 +18,7 @@ from mk_sim.wires import Wires
 from multikernel.blueprint import Blueprint
 from multikernel.interfaces import Watch
 from multikernel.system.ring import Receiver, Sender, direction
-from tests.sim.machines import NODE_LINES, amd_2x2, amd_4x4, amd_8x4, intel_2x4
+from tests.sim.machines import amd_2x2, amd_4x4, amd_8x4, intel_2x4
 
 SLOTS = 16
 MESSAGES = 256
@@ -64,14 +64,15 @@ class CoreLines:
 
 
 class Pair:
-    """Two cores and a ring each way."""
+    """Two cores and a ring each way, homed at its receiver, or at the nodes `homes`, of a's and of b's messages."""
 
-    def __init__(self, parameters: Parameters, a: int, b: int) -> None:
+    def __init__(self, parameters: Parameters, a: int, b: int, homes: tuple[int, int] | None = None) -> None:
         self.engine = Engine(1, digest=False)
         memory = Coherence(self.engine, parameters)
         nodes = {core.id: core.node for core in parameters.cores}
+        firsts = {home.node: home.first for home in reversed(parameters.homes)}
         self.actors = [self.engine.actor(a), self.engine.actor(b)]
-        starts = [nodes[core] * NODE_LINES + 64 * (1 + side) for side, core in enumerate((b, a))]
+        starts = [firsts[node] + 64 * (1 + side) for side, node in enumerate(homes or (nodes[b], nodes[a]))]
         count = direction(SLOTS)
         self.out = [CoreLines(memory, self.actors[side], starts[side], count) for side in (0, 1)]
         self.inward = [CoreLines(memory, self.actors[side], starts[1 - side], count) for side in (0, 1)]
