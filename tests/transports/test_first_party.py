@@ -1,9 +1,12 @@
-"""The conformance suite on the kit's own transports over lines."""
+"""The conformance suite on the kit's own transports, over lines and over devices."""
 
 from __future__ import annotations
 
+from mk_dma.transport import Dma
+from mk_mailbox.transport import Mailbox
 from mk_ncring.transport import NonCoherentRing
 from mk_ump.transport import Ump
+from multikernel.testing.devices import DmaMemory, MailboxMemory
 from multikernel.testing.transports import TransportConformance
 
 
@@ -17,3 +20,14 @@ class TestNonCoherentRing(TransportConformance):
     name = "ncring"
     non_coherent = True
     board = "extends: zcu102\nname: conformance\n"
+
+
+class TestDma(TransportConformance):
+    factory = Dma
+    non_coherent = True
+    over = DmaMemory
+
+
+class TestMailbox(TransportConformance):
+    factory = Mailbox
+    over = MailboxMemory

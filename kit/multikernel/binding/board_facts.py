@@ -44,6 +44,7 @@ BOARD = (
         "latency(class: str, home: str, ps: int)",
         "One-way, over a pair class; home receiver, sender, elsewhere, or empty for any.",
     ),
+    predicate("dma_space(device: str, space: str)", "The addresses the device issues; none stated, no fact."),
     *DEVICES,
 )
 
@@ -67,6 +68,7 @@ def entries(board: Board) -> Iterator[Entry]:
     yield from _nodes(board)
     yield from _notify(board)
     yield from _latencies(board)
+    yield from _dma(board)
     yield from device_entries(board)
 
 
@@ -139,6 +141,12 @@ def _notify(board: Board) -> Iterator[Entry]:
             yield "notify_from", (index, core), here
         for core in sorted(entry.dst):
             yield "notify_to", (index, core), here
+
+
+def _dma(board: Board) -> Iterator[Entry]:
+    for index, device in enumerate(board.topology().devices):
+        if device.dma_space:
+            yield "dma_space", (device.id, device.dma_space), ("devices", index, "dma_space")
 
 
 def _latencies(board: Board) -> Iterator[Entry]:

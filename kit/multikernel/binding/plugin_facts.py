@@ -30,13 +30,15 @@ from multikernel.spec import Spec
 
 PLUGINS = (
     predicate("transport(transport: str, rank: int)", "An installed transport; the least rank wins."),
+    predicate("scope(transport: str, scope: str)", "What one instance of it serves: channel, link or circuit."),
     predicate("window(transport: str, slots: int)", "Messages a channel of it holds each way, where it says so."),
-    predicate("cpu_driver(driver: str, isa: str)", "An installed CPU driver."),
+    predicate("cpu_driver(driver: str, isa: str)", "An installed CPU driver; empty: for any."),
     predicate("monitor(monitor: str)", "An installed monitor."),
     predicate("protocol(protocol: str)", "An installed consistency protocol."),
     predicate("replicates(protocol: str, object: str)", "What it can keep consistent."),
     predicate("facet(kind: str, plugin: str, platform: str)", "It runs on this platform kind; `any`: none was named."),
     predicate("platform(platform: str)", "The platform kind assembled for; `any`: none was named."),
+    predicate("carrier(transport: str, a: int, b: int, device: str)", "Over this device.", derived=True),
     predicate("transport_serves(transport: str, a: int, b: int)", "Can carry messages from a to b.", derived=True),
     predicate("driver_serves(driver: str, kind: str)", "Can drive cores of the kind.", derived=True),
     predicate("monitor_serves(monitor: str)", "Can run on every core.", derived=True),
@@ -57,12 +59,14 @@ def assert_plugins(skb: Skb, registry: Registry, platform: str) -> None:
             skb, registry.transports.origin(transport.name), transport, "transport", transport.name, platform
         )
         about.fact("transport", transport.name, transport.rank)
+        about.fact("scope", transport.name, transport.scope)
         about.serves("transport_serves", (A, B), _atom("core", A, _ANY), _atom("core", B, Var("_any2")))
     for driver in registry.cpu_drivers:
         about = _Installed(skb, registry.cpu_drivers.origin(driver.name), driver, "cpu_driver", driver.name, platform)
         about.fact("cpu_driver", driver.name, driver.isa)
         isa = Var("I")
-        about.serves("driver_serves", (KIND,), _atom("kind", KIND, isa), _atom("cpu_driver", driver.name, isa))
+        for_isa = (_atom("cpu_driver", driver.name, isa),) if driver.isa else ()
+        about.serves("driver_serves", (KIND,), _atom("kind", KIND, isa if driver.isa else _ANY), *for_isa)
     for monitor in registry.monitors:
         about = _Installed(skb, registry.monitors.origin(monitor.name), monitor, "monitor", monitor.name, platform)
         about.fact("monitor", monitor.name)
@@ -82,7 +86,7 @@ class _Installed:
     def __init__(self, skb: Skb, origin: Plugin, spec: Spec, kind: str, name: str, platform: str) -> None:
         self._skb, self._origin, self._spec, self._name = skb, origin, spec, name
         self._file, self._line = _place(origin, name, spec.requires)
-        facets = ["any", "sim", "host"] + (["qemu"] if spec.metal else [])
+        facets = ["any", *spec.platforms] + (["qemu"] if spec.metal else [])
         if platform in facets:
             self.fact("facet", kind, name, platform)
 

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from multikernel.interfaces import LINE, Watch
+from multikernel.system.ring import LinesMemory
 from multikernel.system.words import NATIVE, ConvertedLines, Registers, Words, lay_down, pick_up
 
 T = TypeVar("T")
@@ -76,6 +77,27 @@ class SharedMemory:
         """What side 0 or 1 sees."""
         return self._sides[number]
 
+    def channel(self, side: int) -> LinesMemory:
+        """What a transport is handed at side 0 or 1."""
+        return LinesMemory(self.side(side))
+
+    @property
+    def places(self) -> int:
+        """How many places there are where a peer can put garbage."""
+        return self.count
+
+    def place(self, side: int, watch: Watch) -> int:
+        """Which of them `side` watches."""
+        return self.index(side, watch)
+
+    def index(self, side: int, watch: Watch) -> int:
+        """Which of `lines` it watches."""
+        return watch.index
+
+    def spoil(self, place: int, line: bytes) -> None:
+        """A peer puts `line` there."""
+        self.lines[place] = line
+
     def drain(self, side: int) -> bool:
         """The side's oldest store becomes visible; False when there is none."""
         if not self._stores[side]:
@@ -119,8 +141,9 @@ class SharedMemory:
     def true(self, side: int, watch: Watch) -> bool:
         """Whether `side` finds `watch` true.  A maintained watch looks past the cache; another sees a copy for
         as long as the cache holds one."""
-        copy = None if watch.maintained else self._caches[side].get(watch.index)
-        line = self.seen(side, watch.index) if copy is None else copy.line
+        index = self.index(side, watch)
+        copy = None if watch.maintained else self._caches[side].get(index)
+        line = self.seen(side, index) if copy is None else copy.line
         return self.registers[side].first(line) != watch.word
 
     def load(self, side: int, index: int) -> bytes:

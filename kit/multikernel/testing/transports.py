@@ -6,6 +6,7 @@
         factory = Mine                  # Callable[[], Transport]
         name = "mine"                   # as installed; adds the tests in a booted kernel
         non_coherent = True             # it promises to work where caches are not kept coherent
+        over = DmaMemory                # over a device: its model and each side's memory (`testing/devices.py`)
 
 The first tests run the endpoints over a model of channel memory (`testing/memory.py`), with the two sides
 interleaved at every access, stores that become visible late and, where caches are not coherent, stale
@@ -31,7 +32,6 @@ from hypothesis import strategies as st
 
 from multikernel.errors import LocalMisuse, PeerError, PlatformError
 from multikernel.interfaces import LINE, PAYLOAD, Endpoint, Transport
-from multikernel.system.ring import LinesMemory
 from multikernel.system.words import EVERY, NATIVE, Registers
 from multikernel.testing.memory import Schedule, SharedMemory, Waiting, run
 
@@ -58,14 +58,15 @@ class TransportConformance:
     name: ClassVar[str] = ""
     non_coherent: ClassVar[bool] = False
     board: ClassVar[str] = BOARD
+    over: ClassVar[type[SharedMemory]] = SharedMemory
 
     def channel(
         self, slots: int, coherent: bool = True, peers: tuple[Registers, Registers] = (NATIVE, NATIVE)
     ) -> tuple[SharedMemory, Endpoint, Endpoint]:
         """A fresh channel between cores with the registers `peers`: its memory and both endpoints."""
         transport = type(self).factory()
-        memory = SharedMemory(transport.lines(slots), coherent, peers)
-        a, b = (transport.open(LinesMemory(memory.side(side)), slots, side) for side in (0, 1))
+        memory = type(self).over(transport.lines(slots), coherent, peers)
+        a, b = (transport.open(memory.channel(side), slots, side) for side in (0, 1))
         return memory, a, b
 
     def memories(self) -> tuple[bool, ...]:
@@ -228,12 +229,12 @@ class TransportConformance:
         self, garbage: bytes, slots: int, sent: int, peers: tuple[Registers, Registers]
     ) -> None:
         """Any line may hold anything: the only errors are PeerErrors."""
-        for index in range(self.channel(slots)[0].count):
+        for place in range(self.channel(slots)[0].places):
             memory, a, b = self.channel(slots, peers=peers)
             for _ in range(min(sent, slots)):
                 run(a.try_send(b"x"))
             memory.settle()
-            memory.lines[index] = garbage
+            memory.spoil(place, garbage)
             for _ in range(slots + 1):
                 try:
                     payload = run(b.poll())
@@ -247,7 +248,7 @@ class TransportConformance:
         for coherent in self.memories():
             memory, _, b = self.channel(4, coherent)
             assert run(b.poll()) is None
-            memory.lines[b.watch().index] = byte * LINE
+            memory.spoil(memory.place(1, b.watch()), byte * LINE)
             with pytest.raises(PeerError):
                 run(b.poll())
 
