@@ -19,6 +19,7 @@ from multikernel.binding.measured import assert_measured
 from multikernel.binding.pairs import Pairs
 from multikernel.binding.placements import Placements, in_memory
 from multikernel.binding.plugin_facts import assert_plugins
+from multikernel.binding.policies import Chosen, policies
 from multikernel.binding.slots import AUTO, Slots
 from multikernel.binding.trees import trees
 from multikernel.blueprint import (
@@ -44,7 +45,7 @@ from multikernel.board.topology import Topology
 from multikernel.errors import BindingError
 from multikernel.interfaces import LINE
 from multikernel.knowledge.facts import Fact
-from multikernel.knowledge.policies import POLICIES, VOCABULARY
+from multikernel.knowledge.policies import VOCABULARY, shipped
 from multikernel.knowledge.policies import load as load_policies
 from multikernel.knowledge.skb import Skb
 from multikernel.registry import Plugin, Registry
@@ -64,6 +65,7 @@ class Knowledge:
     backend: str
     slots: Slots
     measured: tuple[Fact, ...] = ()
+    policies: tuple[Chosen, ...] = ()
 
 
 def assemble(
@@ -116,12 +118,13 @@ def know(
     registry = Registry.load() if registry is None else registry
     backend = _backend(board, registry)
     skb = Skb(registry.skb_backends.get(backend).factory())
+    chosen = policies(board, registry)
     assert_board(skb, board)
-    load_policies(skb, VOCABULARY)
+    load_policies(skb, [shipped(name) for name in VOCABULARY])
     assert_plugins(skb, registry, platform)
     assert_measured(skb, board, measured)
-    load_policies(skb, POLICIES)
-    return Knowledge(board, registry, platform, skb, backend, Slots(board, registry, skb), tuple(measured))
+    load_policies(skb, [entry.policy for entry in chosen])
+    return Knowledge(board, registry, platform, skb, backend, Slots(board, registry, skb), tuple(measured), chosen)
 
 
 def _backend(board: Board, registry: Registry) -> str:
@@ -156,7 +159,7 @@ def bind(known: Knowledge) -> tuple[Binding, ...]:
     return tuple(
         Binding(slot, chosen[slot], plugin.distribution, plugin.version, hashes[plugin.name])
         for slot, plugin in origins.items()
-    )
+    ) + tuple(policy.binding() for policy in known.policies if policy.name)
 
 
 def core_kinds(known: Knowledge, chosen: dict[str, str]) -> tuple[CoreKind, ...]:

@@ -39,6 +39,7 @@ from multikernel.spec import (
     CpuDriverSpec,
     MonitorSpec,
     PlatformSpec,
+    PolicySpec,
     ProgramSpec,
     SkbBackendSpec,
     TransportSpec,
@@ -347,6 +348,35 @@ class Hooks(Protocol):
             @hookimpl
             def programs():
                 yield ProgramSpec("thousand", "How long a thousand cycles take.", factory=main)
+        """
+
+    @hookspec
+    def policies(self) -> Iterable[PolicySpec]:
+        """Policies: rules that decide one thing in place of the kit's, on boards that name them.
+
+        `decides` is the name of one of the kit's policies (`docs/skb.md` lists them with the predicates each must
+        define); the rules are `text`, or in the file `path`.  They are read when a board that names the policy
+        is bound, and may define no predicate of another policy.  The text is locked in the blueprint.
+
+        Example, a whole plugin (a channel's buffer lives on the sender's node):
+
+            from multikernel.hookspecs import hookimpl
+            from multikernel.spec import PolicySpec
+
+            multikernel_api = 1
+
+            RULES = '''\\
+            at_sender(A, B, R) <= coherent(A, B) & node(A, N) & region_node(R, N) & shares_memory(A, B, R)
+            (senders[A, B] == min_(R, order_by=R)) <= at_sender(A, B, R)
+            (anywhere[A, B] == min_(R, order_by=R)) <= shares_memory(A, B, R)
+            has_senders(A, B) <= at_sender(A, B, _)
+            home(A, B, "sender", R) <= (senders[A, B] == R)
+            home(A, B, "region", R) <= (anywhere[A, B] == R) & ~has_senders(A, B)
+            '''
+
+            @hookimpl
+            def policies():
+                yield PolicySpec("at-sender", "Buffers live at the sender.", decides="home", text=RULES)
         """
 
     @hookspec

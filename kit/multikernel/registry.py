@@ -37,6 +37,7 @@ from multikernel.spec import (
     CpuDriverSpec,
     MonitorSpec,
     PlatformSpec,
+    PolicySpec,
     ProgramSpec,
     SkbBackendSpec,
     TransportSpec,
@@ -190,6 +191,7 @@ class Registry:
         self.transports = Catalogue("transport", TransportSpec, self.problems)
         self.consistency_protocols = Catalogue("consistency protocol", ConsistencyProtocolSpec, self.problems)
         self.programs = Catalogue("program", ProgramSpec, self.problems)
+        self.policies = Catalogue("policy", PolicySpec, self.problems)
         self.commands = Catalogue("command", CommandSpec, self.problems)
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(Hooks)
@@ -202,6 +204,7 @@ class Registry:
             "transports": self.transports,
             "consistency_protocols": self.consistency_protocols,
             "programs": self.programs,
+            "policies": self.policies,
             "commands": self.commands,
         }
 

@@ -18,7 +18,7 @@ from multikernel.knowledge.skb import Skb
 
 
 class Place(NamedTuple):
-    """Where a channel's buffer lives: `home` is `receiver` or `region:<id>`, `region` the region."""
+    """Where a channel's buffer lives: `home` is `receiver`, `sender` or `region:<id>`, `region` the region."""
 
     home: str
     region: str
@@ -73,11 +73,11 @@ class Pairs:
         """Where the buffer of a channel from a to b lives.  Raises BindingError where no memory can
         hold it."""
         first, second = self._topology.core(a), self._topology.core(b)
-        key = (first.space, first.island, second.space, second.island, second.node)
+        key = (first.space, first.island, first.node, second.space, second.island, second.node)
         if key not in self._places:
             rows = self._skb.query(f"home({a}, {b}, H, R)").rows
             if not rows:
                 raise BindingError(f"no memory is addressable from both core {a} and core {b}", slot=f"home:{a}->{b}")
             home, region = map(str, rows[0])
-            self._places[key] = Place(home if home == "receiver" else f"region:{region}", region)
+            self._places[key] = Place(f"region:{region}" if home == "region" else home, region)
         return self._places[key]

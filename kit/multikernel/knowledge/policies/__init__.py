@@ -1,6 +1,7 @@
-"""The kit's policies: rules in `*.dl` beside this file, each deciding one thing.
+"""The kit's policies: rules in `*.dl` beside this file, each deciding one thing; and what may take its place.
 
-Interface: `load(skb, names)` with `VOCABULARY`, what a plugin's `requires` may ask, or `POLICIES`.
+Interface: `VOCABULARY`, what a plugin's `requires` may ask; `POLICIES`, what decides; `shipped(name) -> Policy`;
+`load(skb, policies)`; `check(policies)`, what a policy must define and may not.
 
 May not know: boards, plugins, beyond the predicates the rules name.
 """
@@ -8,14 +9,29 @@ May not know: boards, plugins, beyond the predicates the rules name.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 
-from multikernel.knowledge.facts import predicate
+from multikernel.errors import Diagnostic, KnowledgeError
+from multikernel.knowledge.facts import ColumnType, Predicate, predicate
+from multikernel.knowledge.ir import Atom, Not, Rule
 from multikernel.knowledge.rules import parse_rules
 from multikernel.knowledge.skb import Skb
 
-VOCABULARY = ("pairs",)
-POLICIES = ("transport", "home", "slots", "tree", "memory", "placement", "interrupts", "pci", "sharing")
+VOCABULARY = ("pairs", "gateway")
+
+POLICIES: dict[str, tuple[str, ...]] = {
+    "transport": ("transport_candidate/4", "transport_of/3", "slots/2"),
+    "home": ("home/4",),
+    "slots": ("driver_candidate/2", "monitor_candidate/1", "protocol_candidate/2", "runs/2"),
+    "tree": ("close/2", "multicast_order/3", "numa_order/3"),
+    "memory": ("memory/3",),
+    "placement": ("may_drive/2", "placement/3"),
+    "interrupts": ("may_take/2", "interrupt/3"),
+    "pci": ("may_hold/4", "window_fits/5"),
+    "sharing": ("sharing/3",),
+}
+"""Each policy and what the kit asks of it: predicates and their columns."""
 
 PARAMETERS = (
     predicate("kind_order(kind: str, order: int)", "Kinds of memory, the preferred first."),
@@ -27,15 +43,62 @@ PARAMETERS = (
 )
 
 
-def load(skb: Skb, names: Sequence[str]) -> None:
-    """Declare the policies' own parameters and add the rules, all at once."""
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Rules that decide one thing; `file` is what they are called in messages."""
+
+    decides: str
+    text: str
+    file: str
+
+
+def shipped(name: str) -> Policy:
+    """The kit's own."""
+    text = (files(__package__) / f"{name}.dl").read_text(encoding="utf-8")
+    return Policy(name, text, f"multikernel/knowledge/policies/{name}.dl")
+
+
+def load(skb: Skb, policies: Sequence[Policy]) -> None:
+    """Declare the parameters and add the rules, all at once.  Raises KnowledgeError with every mistake."""
     skb.declare(*PARAMETERS)
-    folder = files(__package__)
-    rules = [
-        rule
-        for name in names
-        for rule in parse_rules(
-            (folder / f"{name}.dl").read_text(encoding="utf-8"), f"multikernel/knowledge/policies/{name}.dl"
-        )
-    ]
+    rules = [rule for policy in policies for rule in parse_rules(policy.text, policy.file)]
+    skb.declare(*_own_parameters(skb, rules))
     skb.add_parsed(rules)
+
+
+def check(policies: Sequence[Policy]) -> None:
+    """Raises KnowledgeError unless each defines what the kit asks of it and none what another does: rules of one
+    name add up, wherever they stand."""
+    mistakes: list[Diagnostic] = []
+    heads: dict[str, Policy] = {}
+    for policy in policies:
+        rules = parse_rules(policy.text, policy.file)
+        own = {f"{rule.name}/{len(rule.head.terms)}" for rule in rules}
+        lacking = [asked for asked in POLICIES[policy.decides] if asked not in own]
+        if lacking:
+            message = f"the policy {policy.decides} lacks rules for {', '.join(lacking)} (name/columns)"
+            mistakes.append(Diagnostic(policy.file, 1, 1, "policy-lacks", message))
+        for rule in rules:
+            first = heads.setdefault(rule.name, policy)
+            if first is not policy and rule.body:
+                message = f"{rule.name} is already a predicate of {first.file}; give it another name"
+                mistakes.append(Diagnostic(*rule.head.where, "policy-clash", message))
+    if mistakes:
+        raise KnowledgeError("the policies do not hold together", tuple(dict.fromkeys(mistakes)))
+
+
+def _own_parameters(skb: Skb, rules: Sequence[Rule]) -> tuple[Predicate, ...]:
+    """What the policies state as facts and ask for, and nobody declared."""
+    asked = {
+        atom.predicate
+        for rule in rules
+        for literal in rule.body
+        for atom in ((literal,) if isinstance(literal, Atom) else (literal.atom,) if isinstance(literal, Not) else ())
+    }
+    found: dict[str, Predicate] = {}
+    for rule in rules:
+        if not rule.body and rule.name in asked and rule.name not in skb.schema:
+            kinds: list[ColumnType] = ["int" if isinstance(term, int) else "str" for term in rule.head.terms]
+            columns = tuple((f"column{number}", kind) for number, kind in enumerate(kinds))
+            found.setdefault(rule.name, Predicate(rule.name, columns, f"A parameter of {rule.where.file}."))
+    return tuple(found.values())
