@@ -11,4 +11,10 @@ multikernel_api = 1
 
 @hookimpl
 def cpu_drivers() -> Iterator[CpuDriverSpec]:
-    yield CpuDriverSpec("armv7-r", "ARMv7-R with protection regions.", factory=Armv7rDriver, isa="armv7-r")
+    yield CpuDriverSpec(
+        "armv7-r",
+        "ARMv7-R with protection regions.",
+        factory=Armv7rDriver,
+        isa="armv7-r",
+        requires='mmu(K, "mpu")',
+    )

@@ -11,4 +11,10 @@ multikernel_api = 1
 
 @hookimpl
 def cpu_drivers() -> Iterator[CpuDriverSpec]:
-    yield CpuDriverSpec("armv8-a", "ARMv8-A with a 4 KiB granule.", factory=Armv8Driver, isa="armv8-a")
+    yield CpuDriverSpec(
+        "armv8-a",
+        "ARMv8-A with a 4 KiB granule.",
+        factory=Armv8Driver,
+        isa="armv8-a",
+        requires='mmu(K, "full")',
+    )

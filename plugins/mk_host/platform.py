@@ -35,7 +35,7 @@ from multikernel.system.core import run_core
 from multikernel.system.environment import Made
 from multikernel.system.layout import Layout
 from multikernel.system.mmu import unit_for
-from multikernel.system.page_tables import FORMATS
+from multikernel.system.page_tables import format_of
 from multikernel.system.requests import Call
 from multikernel.system.routes import Routes
 
@@ -182,7 +182,7 @@ class HostSession:
         kind = next(kind for kind in self._blueprint.kinds if kind.name == entry.kind)
         made = Made(self._kernel.code, kind.name)
         unit = unit_for(
-            FORMATS[made.driver.paging], self._arena, kind.tlb_entries if kind.tlb_entries > 0 else TLB_ENTRIES
+            format_of(made.driver.paging), self._arena, kind.tlb_entries if kind.tlb_entries > 0 else TLB_ENTRIES
         )
         machine = HostMachine(
             entry, kind, self._ring, self._arena, unit, self._epoch_ns, self._options.seed, self._crowded, report

@@ -12,13 +12,14 @@ May not know: the CPU driver, transports, monitors.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from mk_sim.parameters import LINE
 from mk_sim.poller import LineAlarms, SimPoller
 from multikernel.errors import LocalMisuse
 from multikernel.system.dispatcher import PageFault, UserDispatcher
 from multikernel.system.machine import Faulted, Hardware, Interrupted, Machine, TimerFired
+from multikernel.system.mmu import PageFault as Untranslated
 from multikernel.system.mmu import Translation, unit_for
 from multikernel.system.operations import (
     Access,
@@ -40,7 +41,7 @@ from multikernel.system.operations import (
     WindowLines,
     WindowWords,
 )
-from multikernel.system.page_tables import FORMATS
+from multikernel.system.page_tables import TableFormat, format_of
 from multikernel.system.physical_memory import SparseMemory
 from multikernel.system.words import NATIVE, ConvertedLines, Registers, lay_down, pick_up
 
@@ -51,7 +52,10 @@ if TYPE_CHECKING:
     from multikernel.events import Event
     from multikernel.interfaces import Lines
     from multikernel.system.requests import Call
+    from multikernel.system.views import Views
 
+WORD = 8
+"""Bytes of an access through the MMU."""
 INTERRUPT = 1
 """What a core is poked with for an interrupt; for a watched line it is `poller.NEWS`."""
 RUN_AHEAD_PS = 1_000_000
@@ -68,6 +72,7 @@ class World(Protocol):
     def next_input(self) -> Call | None: ...
     def audit(self, process: str, address: int) -> int: ...
     def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]: ...
+    def views(self, core: CoreEntry) -> Views: ...
 
 
 class SimMachine(Machine):
@@ -85,7 +90,9 @@ class SimMachine(Machine):
     ) -> None:
         self.core = core
         self.kind = kind
-        self.unit = unit_for(FORMATS[paging], memory, max(1, kind.tlb_entries if kind.tlb_entries > 0 else 64))
+        paging_format = format_of(paging)
+        self.unit = unit_for(paging_format, memory, max(1, kind.tlb_entries if kind.tlb_entries > 0 else 64))
+        self._views = None if isinstance(paging_format, TableFormat) else world.views(core)
         self._actor = actor
         self._coherence = coherence
         self._memory = memory
@@ -98,6 +105,7 @@ class SimMachine(Machine):
         self._pollers = 0
         own = Registers(kind.word, kind.endian)
         self._registers = NATIVE if own == NATIVE else own
+        self._order: Literal["little", "big"] = "big" if kind.endian == "big" else "little"
         self._alarms = LineAlarms(coherence, core.id, actor, self._registers)
         native = self._registers is NATIVE
         table: dict[type[Operation[object]], Callable[..., Awaitable[Hardware | None]]] = {
@@ -183,6 +191,9 @@ class SimMachine(Machine):
         if self._registers is NATIVE:
             return WindowLines(address, count, cached, coherent)
         return ConvertedLines(WindowWords(address, count, cached, coherent), self._registers)
+
+    def seen(self, address: int, size: int) -> int:
+        return address if self._views is None else self._views.address(address, size)
 
     def poller(self) -> SimPoller:
         self._pollers += 1
@@ -274,36 +285,54 @@ class SimMachine(Machine):
         await self._coherence.fence(self._actor, self.core.id)
         user.answer(None)
 
-    def _translate(self, op: Operation[object], user: UserDispatcher, address: int, write: bool) -> Hardware | int:
-        found = self.unit.translate(self._root, address, write, 8)
+    def _translate(
+        self, op: Operation[object], user: UserDispatcher, address: int, write: bool
+    ) -> Faulted | tuple[int, bool]:
+        """Physical address of the word and whether it is cached, or the fault."""
+        found = self.unit.translate(self._root, address, write, WORD)
         if found.levels:
             self.charge("page_walk_level", found.levels)
         if isinstance(found, Translation):
-            return found.pa
+            if self._views is None:
+                return found.pa, True
+            try:
+                return self._views.physical(found.pa, WORD)
+            except LookupError:  # the bus answers with an error
+                found = Untranslated(address, "not-mapped", write, 0)
         user.again(op)
         return Faulted(PageFault(address, write, found.kind))
 
     async def _access(self, op: Access, user: UserDispatcher, until_ns: int | None) -> Hardware | None:
         await self._pace()
         found = self._translate(op, user, op.address, op.value is not None)
-        if not isinstance(found, int):
+        if isinstance(found, Faulted):
             return found
-        line, core, offset = found // LINE, self.core.id, found % LINE
-        data = await self._coherence.load(self._actor, core, line)
+        coherence, actor, core = self._coherence, self._actor, self.core.id
+        (physical, cached), order = found, self._order
+        line, offset = physical // LINE, physical % LINE
+        data = await (coherence.load(actor, core, line) if cached else coherence.load_uncached(actor, core, line))
         if op.value is None:
-            user.answer(int.from_bytes(data[offset : offset + 8], "little"))
+            user.answer(int.from_bytes(data[offset : offset + WORD], order))
         else:
-            changed = data[:offset] + op.value.to_bytes(8, "little") + data[offset + 8 :]
-            await self._coherence.store(self._actor, core, line, changed)
+            changed = data[:offset] + op.value.to_bytes(WORD, order) + data[offset + WORD :]
+            if cached:
+                await coherence.store(actor, core, line, changed)
+            else:
+                await coherence.store_uncached(actor, core, line, changed)
             user.answer(op.value)
         return None
 
     async def _swap(self, op: CompareAndSwap, user: UserDispatcher, until_ns: int | None) -> Hardware | None:
         found = self._translate(op, user, op.address, write=True)
-        if not isinstance(found, int):
+        if isinstance(found, Faulted):
             return found
-        line, core, offset = found // LINE, self.core.id, found % LINE
-        user.answer(await self._coherence.swap(self._actor, core, line, offset, op.old, op.new))
+        physical, cached = found
+        if not cached:
+            user.refuse(LocalMisuse(f"core {self.core.id} sees {op.address:#x} uncached: nothing there is atomic"))
+            return None
+        old, new = (int.from_bytes(word.to_bytes(WORD, self._order), "little") for word in (op.old, op.new))
+        line, offset = physical // LINE, physical % LINE
+        user.answer(await self._coherence.swap(self._actor, self.core.id, line, offset, old, new))
         return None
 
     async def _audit(self, op: Audit, user: UserDispatcher, until_ns: int | None) -> None:

@@ -29,6 +29,7 @@ from multikernel.system.physical_memory import SparseMemory
 from multikernel.system.requests import Call
 from multikernel.system.ring import LinesMemory
 from multikernel.system.routes import Routes
+from multikernel.system.views import Views
 
 if TYPE_CHECKING:
     from multikernel.blueprint import Blueprint, CoreEntry
@@ -199,6 +200,9 @@ class Simulation:
     def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]:
         return self._spaces.reach(core, address, size)
 
+    def views(self, core: CoreEntry) -> Views:
+        return self._spaces.views(core)
+
     def _open_trace(self, path: str) -> None:
         try:
             self._trace = open(path, "w", encoding="ascii", newline="\n")  # noqa: SIM115
@@ -234,6 +238,11 @@ class _Spaces:
             found = self._views.setdefault((view.space, view.region), [])
             found.append((view.offset, view.offset + view.size, view.cacheable))
         self._islands = blueprint.interconnect.islands
+        self._addresses = {space: Views(blueprint, space) for space in sorted({core.space for core in blueprint.cores})}
+
+    def views(self, core: CoreEntry) -> Views:
+        """The addresses that `core` itself uses."""
+        return self._addresses[core.space]
 
     def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]:
         """Whether `core` caches `size` bytes at physical `address`, and whether they are coherent for its

@@ -16,5 +16,6 @@ def cpu_drivers() -> Iterator[CpuDriverSpec]:
         "x86-64 with four-level page tables.",
         factory=X86Driver,
         isa="x86-64",
+        requires='mmu(K, "full")',
         metal=("apic.c", "boot.S", "calls.c", "console.c", "driver.c", "space.c", "trap.S", "upcall.c"),
     )

@@ -28,6 +28,7 @@ from multikernel.system.environment import CONSOLE, FIRST_CLIENT, KERNEL, MONITO
 from multikernel.system.layout import BELLS, PAGE, RESERVED
 from multikernel.system.messages import Gone, encode
 from multikernel.system.requests import (
+    AddressOf,
     ConnectLocal,
     CreateDispatcher,
     DropPage,
@@ -45,6 +46,7 @@ from multikernel.system.requests import (
     RangeOf,
     Request,
     RunDispatcher,
+    Seen,
     SetRoot,
     StartCore,
     WakeDispatcher,
@@ -145,6 +147,12 @@ class Invocations:
                 if offset < 0 or offset + 64 * count > what.size:
                     raise LocalMisuse(f"{count} lines from byte {offset} are not inside a frame of {what.size} bytes")
                 return self._window(what.base + offset, count)
+            case AddressOf():
+                what = self._capability(dcb, address, CapType.FRAME).resource
+                try:
+                    return Seen(what.base, machine.seen(what.base, what.size))
+                except LookupError as problem:
+                    raise LocalMisuse(str(problem)) from None
             case Notify():
                 machine.charge("ipi_send")
                 machine.ipi(self._capability(dcb, address, CapType.IRQ).resource.base)

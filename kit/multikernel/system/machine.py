@@ -158,6 +158,11 @@ class Machine(ABC):
         """`count` lines of physical memory at `address` as this core sees them.  LookupError when
         this core's address space does not reach them."""
 
+    def seen(self, address: int, size: int) -> int:
+        """The address by which code of this core, untranslated, reaches `size` bytes of physical memory at
+        `address`: the same, where a platform ignores views.  LookupError when its space has none."""
+        return address
+
     @abstractmethod
     def poller(self) -> Poller:
         """An empty poll array for a new dispatcher."""

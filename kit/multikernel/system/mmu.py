@@ -1,6 +1,6 @@
 """The MMU and TLB of one core, as a model: translation by walking the page tables in physical memory.
 
-    unit = unit_for(format, memory, entries)
+    unit = unit_for(format, memory, entries)       an `Mmu`, an `Mpu` or, without a format, `Unprotected`
     unit.translate(root, va, write) -> Translation | PageFault
     unit.invalidate(va, size)      after page tables changed: drop what is cached of that range
     unit.flush()                   drop everything
@@ -284,6 +284,38 @@ class Mpu:
         return tuple(region for region in reversed(found) if region is not None)
 
 
+class Unprotected:
+    """A core with neither MMU nor MPU: `pa` is `va`, everything is let through, nothing can be taken away.
+    See `TranslationUnit`."""
+
+    __slots__ = ("audit", "hits", "stale_hits", "walks")
+
+    def __init__(self) -> None:
+        self.audit = False
+        self.hits = self.walks = self.stale_hits = 0
+
+    def translate(self, root: int, va: int, write: bool, size: int = 1) -> Translation | PageFault:
+        if size != 1 and va % size:
+            return PageFault(va, "alignment", write, 0)
+        self.hits += 1
+        return Translation(va, 0, False)
+
+    def invalidate(self, va: int, size: int = PAGE, root: int | None = None) -> None:
+        return
+
+    def flush(self) -> None:
+        return
+
+    def suspect(self, va: int, size: int = PAGE) -> None:
+        return
+
+    def acquit(self) -> None:
+        return
+
+    def reaches(self, root: int, va: int) -> bool:
+        return True
+
+
 def _match(regions: tuple[Region, ...], va: int) -> Region | None:
     return next((r for r in regions if r.base <= va < r.base + r.size), None)
 
@@ -297,8 +329,10 @@ def _forbids(region: Region | None, write: bool) -> str:
     return "write-protected" if write and not region.write else ""
 
 
-def unit_for(format: Format, memory: PhysicalMemory, entries: int) -> TranslationUnit:
-    """The translation unit of a core: `format` by its ISA, `entries` of TLB (an MPU has none)."""
+def unit_for(format: Format | None, memory: PhysicalMemory, entries: int) -> TranslationUnit:
+    """The translation unit of a core: `format` by its ISA, None for none; `entries` of TLB (an MPU has none)."""
+    if format is None:
+        return Unprotected()
     if isinstance(format, RegionFormat):
         return Mpu(format, memory)
     return Mmu(format, memory, entries)

@@ -1,6 +1,7 @@
 """Page-table formats as data: what each instruction set's entries look like in memory.
 
     FORMATS[paging]       x86_64, aarch64: `TableFormat`; armv7-r: `RegionFormat`
+    format_of(paging)     the same, and None for `none`: a core without any
     format.leaf(...)      the words that map memory; format.table(...) the word that refers to a table
     format.empty(...)     the words that map nothing
     format.decode(...)    what a word means: `Entry` or None
@@ -10,6 +11,9 @@ hold them to a walker of their own, written from the manuals.
 
 Sources: Intel SDM vol. 3A, 4.5 (4-level paging, tables 4-15 to 4-20); Arm ARM DDI 0487, D8.3 (VMSAv8-64
 descriptors, 4 KiB granule, stage 1, EL1&0); Arm ARM DDI 0406C, B5 (PMSAv7) and Cortex-R5 TRM 4.3.20-23.
+
+Entries are little-endian whatever the byte order of the core's data (x86 knows no other; Arm: SCTLR.EE is 0
+and E0E alone, or the R profile's CPSR.E, turns user code's accesses round).
 
 Left out: accessed and dirty bits are set when an entry is written and never by the walker; protection
 keys; the kernel's half of the address space (x86-64 upper half, AArch64 TTBR1); MPU subregions.
@@ -249,3 +253,11 @@ Format: TypeAlias = TableFormat | RegionFormat
 
 FORMATS: Mapping[str, Format] = MappingProxyType({f.isa: f for f in (X86_64, AARCH64, ARMV7R)})
 """By `CpuDriverModel.paging`."""
+NO_FORMAT = "none"
+"""The `paging` of a core with neither MMU nor MPU."""
+
+
+def format_of(paging: str) -> Format | None:
+    """The format of a core whose CPU driver says `paging`; None when it has neither MMU nor MPU.  KeyError for
+    any other name."""
+    return None if paging == NO_FORMAT else FORMATS[paging]

@@ -58,6 +58,19 @@ class OpenWindow(Request[Lines]):
     count: int
 
 
+class Seen(NamedTuple):
+    """Memory at `physical`, and the `address` at which the core's own instructions have it."""
+
+    physical: int
+    address: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddressOf(Request[Seen]):
+    """Frame: where it is for a core that does not translate addresses.  LocalMisuse when the core does not
+    reach it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notify(Request[None]):
     """IRQ capability of a core: interrupt it; its monitor looks at its channels."""

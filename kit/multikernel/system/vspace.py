@@ -4,6 +4,8 @@
     mapping = await vspace.map(frame)            at the next free address; tables are made as needed
     completion = mapping.unmap(tree)             on every core the process spans, by agreement
 
+On a core that does not translate a frame is at one address, where its core sees it; see `VSpace.map`.
+
 The root table and those under it are capabilities of this dispatcher like any other.  Each dispatcher of
 a process has tables of its own; mapping the same frames in the same order gives the same addresses.
 
@@ -17,8 +19,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from multikernel.errors import LocalMisuse
-from multikernel.system.caps.requests import Copy, Delete, Identify, Map, MapTable, Retype
+from multikernel.errors import CapabilityError, LocalMisuse
+from multikernel.system.caps.requests import Copy, Delete, Map, MapTable, Retype
 from multikernel.system.caps.types import TYPES, CapType
 from multikernel.system.completion import Completion
 from multikernel.system.environment import SELF, Environment
@@ -27,8 +29,8 @@ from multikernel.system.layout import PAGE
 from multikernel.system.memory_service import RamGranted, WantRam
 from multikernel.system.messages import Agree, AllocateRam, ClaimPool, Done, SendMemory, decode, encode
 from multikernel.system.operations import Invoke, InvokeCap, Park, Self
-from multikernel.system.page_tables import FORMATS, READ, WRITE, TableFormat
-from multikernel.system.requests import SetRoot
+from multikernel.system.page_tables import READ, WRITE, RegionFormat, TableFormat, format_of
+from multikernel.system.requests import AddressOf, Seen, SetRoot
 from multikernel.system.routes import TREES
 
 if TYPE_CHECKING:
@@ -196,7 +198,8 @@ class Mapping:
     def unmap(self, tree: str = "numa") -> Completion[int]:
         """Start taking it out of the address space of the process on every core; completes when no core
         can use it any more.  `tree` is how the cores are reached: one of `routes.TREES`.  The result is
-        how many cores the platform's model found that still could, -1 where it has none."""
+        how many cores the platform's model found that still could, -1 where it has none.  LocalMisuse on
+        a core that can take nothing away; a core of the process without MMU goes on to reach the memory."""
         return self._space.start_unmap(self, tree)
 
 
@@ -208,19 +211,25 @@ class VSpace:
         self._memory = memory
         self._environment = environment
         paging = environment.made.driver.paging
-        self._format = FORMATS[paging]
+        self._format = format_of(paging)
         self._kinds = [kind for kind, row in sorted(TYPES.items()) if row.isa == paging]
         self._tables: dict[tuple[int, ...], int] = {}
         self._next = BASE
-        self._regions = 0
+        self._region = 0
         self._turns = Turns(environment.user)
 
     async def map(self, frame: Frame, rights: int = READ | WRITE, at: int = 0) -> Mapping:
         """Map all of `frame`, at virtual address `at` (0: the next free one); tables are made of new RAM as
-        needed.  Refused for a frame that is mapped."""
+        needed.  Refused for a frame that is mapped.
+
+        On a core that does not translate the address is the one at which its space has the frame, and any
+        other is a LocalMisuse, as is a frame the space does not reach.  With protection regions a frame
+        takes one of them: a power of two of pages, aligned to its size; LocalMisuse when none is left.
+        Without MMU or MPU nothing is protected: all of memory can be read and written, mapped or not, with
+        whatever `rights`, and a frame may be mapped any number of times."""
         async with self._turns:  # two threads must not make the same table
             if not isinstance(self._format, TableFormat):
-                return await self._map_region(frame, rights)
+                return await self._map_where_it_is(frame, rights, at)
             address = at or self._next
             self._next = max(self._next, address + frame.size)
             mapped = 0
@@ -245,19 +254,44 @@ class VSpace:
         await InvokeCap(capability, Map(self._tables[path[:-1]], path[-1], rights, offset, count))
         return count * PAGE
 
-    async def _map_region(self, frame: Frame, rights: int) -> Mapping:
-        """On a core with protection regions and no translation the address is the physical one."""
+    async def _map_where_it_is(self, frame: Frame, rights: int, at: int) -> Mapping:
+        """On a core that does not translate: at the address where the core sees it."""
+        where = await Invoke(frame.cptr, AddressOf())
+        if at not in (0, where.address):
+            raise LocalMisuse(
+                f"core {self._environment.core} does not translate addresses: the frame is at {where.address:#x} "
+                f"and cannot be mapped at {at:#x}"
+            )
+        if isinstance(self._format, RegionFormat):
+            await self._map_region(frame, where, rights, self._format.entries)
+        return Mapping(self, where.address, frame.size)
+
+    async def _map_region(self, frame: Frame, where: Seen, rights: int, regions: int) -> None:
+        """Let the frame through by one of the `regions`, whichever is free: an unmapping on another core's
+        behalf frees one without a word to this dispatcher."""
+        if where.physical != where.address:
+            raise LocalMisuse(
+                f"core {self._environment.core} sees physical address {where.physical:#x} at {where.address:#x}; "
+                "a protection region holds only memory that is seen where it is"
+            )
         if () not in self._tables:
             self._tables[()] = await self._memory.make(self._kinds[0])
             await Invoke(SELF, SetRoot(self._tables[()]))
-        what = (await InvokeCap(frame.cptr, Identify())).result
-        if what is None:
-            raise LocalMisuse("the frame does not say where it is")
-        await InvokeCap(frame.cptr, Map(self._tables[()], self._regions, rights, 0, frame.size // PAGE))
-        self._regions += 1
-        return Mapping(self, what.base, frame.size)
+        for turn in range(regions):
+            number = (self._region + turn) % regions
+            try:
+                await InvokeCap(frame.cptr, Map(self._tables[()], number, rights, 0, frame.size // PAGE))
+            except CapabilityError as refusal:
+                if refusal.code != "entry-taken":
+                    raise
+            else:
+                self._region = (number + 1) % regions
+                return
+        raise LocalMisuse(f"all {regions} protection regions of core {self._environment.core} are in use; free a frame")
 
     def start_unmap(self, mapping: Mapping, tree: str) -> Completion[int]:
+        if self._format is None:
+            raise LocalMisuse(f"core {self._environment.core} has no MMU: nothing mapped there can be taken away")
         return Completion(self._unmap(mapping, TREES.index(tree)), self._environment.user, "unmap")
 
     async def _unmap(self, mapping: Mapping, tree: int) -> int:
