@@ -3,7 +3,7 @@
 From the top, because images, page tables and what firmware keeps lie at the bottom.  A page each,
 because a page is what can be mapped into two dispatchers and no other.
 
-Interface: `Layout(topology).place(region, a, b, bytes) -> Placed`.
+Interface: `Layout(topology).place(region, a, b, bytes) -> Placed`, `area(region, core, space, bytes) -> Area`.
 
 May not know: transports, why a region was chosen.
 """
@@ -27,6 +27,13 @@ class Placed(NamedTuple):
     address_b: int
 
 
+class Area(NamedTuple):
+    """`offset` in the region, and the address at which its core sees it."""
+
+    offset: int
+    address: int
+
+
 class Layout:
     """Hands out parts of regions, each once."""
 
@@ -41,6 +48,17 @@ class Layout:
         Raises BindingError when there is no more."""
         topology = self._topology
         spaces = topology.core(a).space, topology.core(b).space
+        return self._place(region, spaces, size, f"a channel between cores {a} and {b}", f"home:{a}->{b}")
+
+    def area(self, region: str, core: int, space: str, size: int) -> Area:
+        """The same for one side of a channel over a device: bytes that the core and the device, which issues
+        addresses of `space`, both see."""
+        spaces = self._topology.core(core).space, space
+        offset, address, _ = self._place(region, spaces, size, f"core {core}'s side of a channel", f"home:{core}")
+        return Area(offset, address)
+
+    def _place(self, region: str, spaces: tuple[str, str], size: int, what: str, slot: str) -> Placed:
+        topology = self._topology
         pages = -(-size // PAGE)
         taken = self._taken.setdefault(region, set())
         for low, high in self._common(region, *spaces):
@@ -55,9 +73,7 @@ class Layout:
                 self._tops[key] = page
                 taken.update(range(page, page + pages))
                 return Placed(page * PAGE, ours, theirs)
-        raise BindingError(
-            f"region {region} has no room for a channel between cores {a} and {b}", slot=f"home:{a}->{b}"
-        )
+        raise BindingError(f"region {region} has no room for {what}", slot=slot)
 
     def _common(self, region: str, ours: str, theirs: str) -> tuple[tuple[int, int], ...]:
         """Ranges of the region that lie in one piece in both spaces, highest first."""

@@ -1,0 +1,84 @@
+"""Devices that carry messages between cores, as the blueprint has them.
+
+Interface: `carriers(board, classes) -> tuple[DeviceEntry, ...]`, the devices that the classes of pairs name.
+
+Invariant: every core of an entry has a window of registers towards every other; nothing is quadratic in cores.
+May not know: plugins, why a device was chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from multikernel.blueprint import Buffers, DeviceEntry, PairClass, Span
+from multikernel.board.devices import Device
+from multikernel.board.model import Board
+from multikernel.board.spaces import ROOT
+from multikernel.errors import BindingError
+from multikernel.interfaces import LINE
+from multikernel.system.registers import WINDOW
+
+
+def carriers(board: Board, classes: Sequence[PairClass]) -> tuple[DeviceEntry, ...]:
+    """One entry a device, by id.  Raises BindingError where its registers have no address or too little room."""
+    slots = {entry.device: f"transport:{entry.name}" for entry in classes if entry.device}
+    return tuple(_entry(board, board.topology().device(name), slots[name]) for name in sorted(slots))
+
+
+def _entry(board: Board, device: Device, slot: str) -> DeviceEntry:
+    topology = board.topology()
+    spaces = tuple(
+        space for space in sorted({core.space for core in topology.cores}) if topology.spaces.sees(space, device.id)
+    )
+    buffers = tuple(
+        Buffers(tuple(sorted(row.src)), tuple(sorted(row.dst)), row.slots, row.bytes)
+        for row in topology.notifications
+        if row.via == "mailbox" and row.device == device.id
+    )
+    served = {core for row in buffers for core in (*row.src, *row.dst)}
+    cores = tuple(core.id for core in topology.cores if core.space in spaces and (core.id in served or not buffers))
+    link = next((row for row in board.links if device.id in (row.a, row.b)), None)
+    return DeviceEntry(
+        id=device.id,
+        cls=device.cls,
+        registers=_registers(board, device, len(cores), slot),
+        spaces=spaces,
+        cores=cores,
+        near=tuple(sorted({*device.cores, *device.near})),
+        buffers=buffers,
+        reaches=_reaches(board, device),
+        channels=device.channels,
+        latency_ps=link.latency_ns * 1000 if link is not None and link.latency_ns else -1,
+        bandwidth_mbs=link.bandwidth_mbs or -1 if link is not None else -1,
+    )
+
+
+def _registers(board: Board, device: Device, cores: int, slot: str) -> Span:
+    """Where in the physical space; with room for a window for each directed pair."""
+    at = board.where("devices", next(i for i, row in enumerate(board.devices) if row.id == device.id))
+    windows = [window for window in board.topology().spaces.windows(ROOT) if window.region == device.id]
+    if not windows:
+        raise BindingError(
+            f"{at}: device {device.id} carries messages, but no map of space {ROOT} reaches its registers: add one",
+            slot=slot,
+        )
+    needed = cores * cores * WINDOW * LINE
+    if windows[0].size < needed:
+        raise BindingError(
+            f"{at}: device {device.id} has {windows[0].size} bytes of registers; {cores} cores need {needed}", slot=slot
+        )
+    return Span(windows[0].address, windows[0].size)
+
+
+def _reaches(board: Board, device: Device) -> tuple[Span, ...]:
+    """The physical memory the device itself reads and writes."""
+    if not device.dma_space:
+        return ()
+    topology = board.topology()
+    bases = {region.id: region.base for region in topology.regions if region.kind != "device" and region.base >= 0}
+    spans = [
+        Span(bases[window.region] + window.offset, window.size)
+        for window in topology.spaces.windows(device.dma_space)
+        if window.region in bases
+    ]
+    return tuple(sorted(spans, key=lambda span: span.base))
