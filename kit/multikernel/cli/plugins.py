@@ -77,7 +77,7 @@ def show(
 
 @app.command()
 def doctor(json: Json = False) -> None:
-    """Problems by distribution, and what each platform finds here.  Exit 1 if a plugin is broken."""
+    """Problems by distribution, what each platform finds here, what cannot be used.  Exit 1 if a plugin is broken."""
     registry = Registry.load()
     problems = list(registry.problems)
     own = [stub.name for stub in COMMANDS]
@@ -92,14 +92,20 @@ def doctor(json: Json = False) -> None:
         except Exception as error:  # the plugin boundary: a platform that cannot even look is broken
             text = f"platform {platform.name!r} cannot look: {type(error).__name__}: {error}"
             problems.append(_problem(registry.platforms.origin(platform.name), text))
+    lacking = {backend.name: backend.unavailable for backend in registry.skb_backends if backend.unavailable}
     if json:
         listed = [{"distribution": problem.distribution, "problem": str(problem)} for problem in problems]
-        output.emit_json({"problems": listed, "platforms": findings, "plugins": len(registry.plugins)})
+        output.emit_json(
+            {"problems": listed, "platforms": findings, "unavailable": lacking, "plugins": len(registry.plugins)}
+        )
     else:
         for name, lines in findings.items():
             output.emit(output.style(f"platform {name}", "bold"))
             for line in lines or ["nothing to say"]:
                 output.emit(f"  {line}")
+        for name, reason in lacking.items():
+            output.emit(output.style(f"SKB backend {name}", "bold"))
+            output.emit(f"  unavailable: {reason}")
         for distribution in sorted({problem.distribution for problem in problems}):
             output.emit(output.style(f"distribution {distribution}", "error"))
             for problem in problems:

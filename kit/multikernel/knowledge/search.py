@@ -1,7 +1,7 @@
 """Placement without an optimiser: greedy with backtracking, local search, then branch and bound for as long
 as it pays.
 
-Interface: `search(problem, max_steps) -> Solution | None`.
+Interface: `search(problem, max_steps) -> Solution | None`; `greedy(problem, max_steps)`, without the last.
 
 Invariants: the same problem gives the same solution; what it calls optimal is the best of
 `optimise.py`, tie-break included; a step is one target tried for one item.
@@ -23,16 +23,9 @@ PROOF = 20_000
 def search(problem: Problem, max_steps: int) -> Solution | None:
     """A feasible solution, None if there is none.  Raises BudgetExceeded if neither is known after
     `max_steps`."""
-    if not all(problem.choices):
+    best = greedy(problem, max_steps)
+    if best is None:
         return None
-    state = _State(problem, max_steps)
-    try:
-        found = next(state.descend(None), None)
-    except _Spent:
-        raise BudgetExceeded(f"no placement found in {max_steps} steps") from None
-    if found is None:
-        return None
-    best = _improve(problem, found, state)
     proof = _State(problem, min(PROOF, max_steps))
     try:
         for better in proof.descend(_key(problem, best)):
@@ -40,6 +33,19 @@ def search(problem: Problem, max_steps: int) -> Solution | None:
     except _Spent:
         return Solution(best, False)
     return Solution(best, True)
+
+
+def greedy(problem: Problem, max_steps: int) -> tuple[int, ...] | None:
+    """The targets of a feasible placement that no single move or exchange makes better, or of the last one
+    before the steps were used up.  None and raises as `search`."""
+    if not all(problem.choices):
+        return None
+    state = _State(problem, max_steps)
+    try:
+        found = next(state.descend(None), None)
+    except _Spent:
+        raise BudgetExceeded(f"no placement found in {max_steps} steps") from None
+    return None if found is None else _improve(problem, found, state)
 
 
 class _Spent(Exception):
