@@ -10,11 +10,13 @@ May not know: platforms, any plugin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from multikernel.binding.board_facts import assert_board
-from multikernel.binding.layout import Layout
+from multikernel.binding.devices import carriers
+from multikernel.binding.gateways import GATEWAYS, assert_gateways, gateways, stranded
+from multikernel.binding.layout import Area, Layout, Placed
 from multikernel.binding.measured import assert_measured
 from multikernel.binding.pairs import Pairs
 from multikernel.binding.placements import Placements, in_memory
@@ -64,6 +66,7 @@ class Knowledge:
     skb: Skb
     backend: str
     slots: Slots
+    gateways: Mapping[int, int]
     measured: tuple[Fact, ...] = ()
     policies: tuple[Chosen, ...] = ()
 
@@ -84,7 +87,12 @@ def assemble(
     chosen = {binding.slot: binding.plugin for binding in bindings}
     kinds = core_kinds(known, chosen)
     pairs = Pairs(board, known.skb)
-    classes = tuple(pairs.decide(count, chosen[f"transport:{count.name}"]) for count in topology.classes())
+    scopes = {transport.name: transport.scope for transport in known.registry.transports}
+    transports = {count.name: chosen[f"transport:{count.name}"] for count in topology.classes()}
+    classes = tuple(
+        pairs.decide(count, transports[count.name], scopes[transports[count.name]]) for count in topology.classes()
+    )
+    stranded(topology, known.slots, known.gateways)
     channels = static_channels(known, pairs, classes)
     blueprint = Blueprint(
         schema=SCHEMA,
@@ -92,7 +100,7 @@ def assemble(
         board_hash=board.hash,
         bindings=bindings,
         kinds=kinds,
-        cores=core_table(topology),
+        cores=in_memory(core_table(topology, known.gateways), known.skb),
         memory=memory_map(topology),
         views=views(topology),
         interconnect=interconnect(topology),
@@ -101,6 +109,7 @@ def assemble(
         trees=trees(topology, known.skb),
         boot_core=topology.boot_core,
         boot=board.boot,
+        devices=carriers(board, classes),
         placements=Placements(board, known.skb).all(),
     )
     known.skb.close()
@@ -116,23 +125,30 @@ def know(
 
         board = load_board(board)
     registry = Registry.load() if registry is None else registry
-    backend = _backend(board, registry)
+    backend = backend_for(board, registry)
     skb = Skb(registry.skb_backends.get(backend).factory())
     chosen = policies(board, registry)
     assert_board(skb, board)
+    skb.declare(*GATEWAYS)
     load_policies(skb, [shipped(name) for name in VOCABULARY])
     assert_plugins(skb, registry, platform)
     assert_measured(skb, board, measured)
     load_policies(skb, [entry.policy for entry in chosen])
-    return Knowledge(board, registry, platform, skb, backend, Slots(board, registry, skb), tuple(measured), chosen)
+    slots = Slots(board, registry, skb)
+    tree = gateways(board, registry, slots)
+    assert_gateways(skb, tree)
+    return Knowledge(board, registry, platform, skb, backend, slots, tree, tuple(measured), chosen)
 
 
-def _backend(board: Board, registry: Registry) -> str:
-    """The backend is the one slot that no query can fill."""
+def backend_for(board: Board, registry: Registry) -> str:
+    """The name of the backend: the one slot that no query can fill.  Raises BindingError."""
     named = dict(board.bindings()).get("skb", AUTO)
-    installed = registry.skb_backends.names()
+    installed = tuple(spec.name for spec in registry.skb_backends if not spec.unavailable)
     if named == AUTO and installed:
         return DEFAULT_BACKEND if DEFAULT_BACKEND in installed else installed[0]
+    if named in registry.skb_backends and named not in installed:
+        lacks = registry.skb_backends.get(named).unavailable
+        raise BindingError(f"slot skb: {board.where('bind', 'skb')}: {named} cannot be used: {lacks}", slot="skb")
     if named not in installed:
         what = f"{board.where('bind', 'skb')}: {named} is not installed" if named != AUTO else "none is installed"
         raise BindingError(f"slot skb: {what}; installed: {', '.join(installed) or 'none'}", slot="skb")
@@ -177,7 +193,7 @@ def core_kinds(known: Knowledge, chosen: dict[str, str]) -> tuple[CoreKind, ...]
     return tuple(kinds)
 
 
-def core_table(topology: Topology) -> tuple[CoreEntry, ...]:
+def core_table(topology: Topology, gateways: Mapping[int, int]) -> tuple[CoreEntry, ...]:
     """One row a core, by id."""
     return tuple(
         CoreEntry(
@@ -192,6 +208,7 @@ def core_table(topology: Topology) -> tuple[CoreEntry, ...]:
             start=core.start,
             fails=core.fails,
             groups=topology.memberships[core.id],
+            gateway=gateways[core.id],
         )
         for core in topology.cores
     )
@@ -254,25 +271,46 @@ def latency_row(told: BoardLatency, mhz: int) -> Latency:
 
 
 def static_channels(known: Knowledge, pairs: Pairs, classes: tuple[PairClass, ...]) -> tuple[ChannelEntry, ...]:
-    """From the boot core to each other, then one for each class whose representatives have none.  A
-    channel carries both directions, so two cores share at most one."""
+    """To each core from its gateway, then one for each class whose representatives have none.  A channel carries
+    both directions, so two cores share at most one; cores whose messages are relayed share none."""
     topology = known.board.topology()
     by_name = {entry.name: entry for entry in classes}
     root = topology.boot_core
-    wanted = dict.fromkeys((root, core.id) for core in topology.cores if core.id != root)
+    wanted = dict.fromkeys((known.gateways[core.id], core.id) for core in topology.cores if core.id != root)
+    for core in topology.cores:
+        if core.id != root:
+            pairs.check(root, core.id, by_name[topology.pair_class(root, core.id)])
     for entry in classes:
-        if (entry.dst, entry.src) not in wanted:
+        if (entry.dst, entry.src) not in wanted and entry.scope == "channel":
             wanted[entry.src, entry.dst] = None
     lines = {
-        entry.transport: known.registry.transports.get(entry.transport).factory().lines(entry.slots)
+        entry.name: known.registry.transports.get(entry.transport).factory().lines(entry.slots)
         for entry in classes
+        if entry.scope != "circuit"
     }
     layout = Layout(topology)
     channels: list[ChannelEntry] = []
     for number, (a, b) in enumerate(wanted):
         entry = by_name[topology.pair_class(a, b)]
         pairs.check(a, b, entry)
+        size = lines[entry.name] * LINE
+        if entry.scope == "link":
+            near, far = (own_side(topology, pairs, layout, entry.device, core, size) for core in (a, b))
+            placed = Placed(near[1].offset, near[1].address, far[1].address)
+            channels.append(
+                ChannelEntry(number, a, b, entry.name, entry.transport, near[0], *placed, slots=entry.slots,
+                             far_region=far[0], far_offset=far[1].offset)
+            )  # fmt: skip
+            continue
         region = pairs.place(a, b).region
-        placed = layout.place(region, a, b, lines[entry.transport] * LINE)
+        placed = layout.place(region, a, b, size)
         channels.append(ChannelEntry(number, a, b, entry.name, entry.transport, region, *placed, slots=entry.slots))
     return tuple(channels)
+
+
+def own_side(topology: Topology, pairs: Pairs, layout: Layout, device: str, core: int, size: int) -> tuple[str, Area]:
+    """The region, and the place in it, of `core`'s own side of a channel over `device`; none for no bytes."""
+    if not size:
+        return "", Area(0, 0)
+    region = pairs.own(core, device)
+    return region, layout.area(region, core, topology.device(device).dma_space, size)

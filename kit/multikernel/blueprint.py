@@ -79,7 +79,6 @@ class CoreEntry:
     groups: tuple[int, ...] = ()
     gateway: int = -1
     memory: str = ""
-    memory: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,18 +146,6 @@ class PolicySpec(Spec):
 
 
 @dataclass(frozen=True, slots=True)
-class PolicySpec(Spec):
-    """Rules that take the place of one of the kit's policies where a board names them: `decides` is its name
-    (`home`, `placement`, ...).  They are `text`, or in the file `path`."""
-
-    name: str
-    summary: str
-    decides: str
-    text: str = ""
-    path: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class CommandSpec(Spec):
     """A command group of `mkit`.  `factory` gives the typer application."""
 

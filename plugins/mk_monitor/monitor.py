@@ -8,6 +8,7 @@ from __future__ import annotations
 from multikernel.system.environment import KERNEL, Environment
 from multikernel.system.monitor.agreement import Agreements
 from multikernel.system.monitor.binding import Binding
+from multikernel.system.monitor.circuits import Circuits
 from multikernel.system.monitor.console import Console
 from multikernel.system.monitor.events import Events
 from multikernel.system.monitor.fanout import Broadcast
@@ -23,12 +24,12 @@ from multikernel.system.requests import DropPage
 async def monitor(environment: Environment) -> None:
     """Runs on each core until it is halted."""
     events = Events(environment)
-    arena = ArenaMemory(environment.layout.arena(environment.core))
+    arena = ArenaMemory(environment.layout, environment.core)
     links = Links(events, arena)
     processes = Processes(events, links)
     broadcast = Broadcast(events, links)
     Watching(events)
-    Binding(events, links, processes)
+    Circuits(events, links, processes, Binding(events, links, processes))
     Frames(events, links, processes, arena)
     Agreements(events, links, processes, broadcast, {"shootdown": Shootdown(processes)})
     if environment.core == environment.routes.boot_core:

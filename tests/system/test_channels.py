@@ -38,7 +38,7 @@ class Rig:
         self.log: list[str] = []
         memory = SharedMemory(1, coherent=True)
         peer = PeerBell(memory.side(0), True, self._interrupt)
-        self.bell = Bell(memory.side(1), True)
+        self.bell = Bell([memory.side(1)], True)
         self.channel = Channel(self.carrier, 3, peer, self._message, self._room)
         run(self.bell.up())
 

@@ -1,6 +1,7 @@
 """Classes of pairs of cores: each decided once, for its representative.
 
-Interface: `Pairs(board, skb).decide(count, transport) -> PairClass`, `place(a, b)`.
+Interface: `Pairs(board, skb).decide(count, transport, scope) -> PairClass`, `place(a, b)`; `signature(topology,
+core)`.
 
 May not know: plugins, the blueprint's other tables.
 """
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from multikernel.blueprint import PairClass
 from multikernel.board.classes import ClassCount
 from multikernel.board.model import Board
+from multikernel.board.topology import Topology
 from multikernel.errors import BindingError
 from multikernel.knowledge.skb import Skb
 
@@ -22,6 +24,13 @@ class Place(NamedTuple):
 
     home: str
     region: str
+
+
+def signature(topology: Topology, core: int) -> Hashable:
+    """What requirements can tell cores of one class apart by."""
+    row = topology.core(core)
+    wakes = tuple((core in n.src, core in n.dst) for n in topology.notifications)
+    return row.kind, row.space, row.island, wakes
 
 
 class Pairs:
@@ -34,9 +43,9 @@ class Pairs:
         self._checked: set[Hashable] = set()
         self._places: dict[tuple[str | int, ...], Place] = {}
 
-    def decide(self, count: ClassCount, transport: str) -> PairClass:
-        """Transport, home and window of a class."""
-        place = self.place(count.src, count.dst)
+    def decide(self, count: ClassCount, transport: str, scope: str = "channel") -> PairClass:
+        """Transport, home and window of a class.  What is relayed, or goes over a device, has no home."""
+        home = self.place(count.src, count.dst).home if scope == "channel" else ""
         ((slots,),) = self._skb.query(f"slots({transport!r}, N)").integers()
         return PairClass(
             name=count.name,
@@ -44,15 +53,29 @@ class Pairs:
             src=count.src,
             dst=count.dst,
             transport=transport,
-            home=place.home,
+            home=home,
             slots=slots,
             notify=self._topology.notify(count.src, count.dst) or "",
+            scope=scope,
+            device=self._carrier(transport, count.src, count.dst) if scope == "link" else "",
         )
+
+    def _carrier(self, transport: str, a: int, b: int) -> str:
+        """The device that carries what a and b say to each other.  Raises BindingError for a transport that
+        names none."""
+        rows = self._skb.query(f"(carrier_of[{transport!r}, {a}, {b}] == D)").rows
+        if not rows:
+            raise BindingError(
+                f"transport {transport} is one over a device, and no fact carrier({transport}, {a}, {b}, DEVICE) says "
+                "which; its plugin has to provide the rule",
+                slot=f"transport:{a}->{b}",
+            )
+        return str(rows[0][0])
 
     def check(self, a: int, b: int, entry: PairClass) -> None:
         """Raises BindingError if the pair's own facts give another transport than its class: then a
         plugin's requirement tells pairs apart that the board's classes do not."""
-        key = (entry.name, self._signature(a), self._signature(b))
+        key = (entry.name, signature(self._topology, a), signature(self._topology, b))
         if key in self._checked:
             return
         self._checked.add(key)
@@ -63,11 +86,13 @@ class Pairs:
                 slot=f"transport:{a}->{b}",
             )
 
-    def _signature(self, core: int) -> Hashable:
-        """What requirements can tell cores of one class apart by."""
-        row = self._topology.core(core)
-        wakes = tuple((core in n.src, core in n.dst) for n in self._topology.notifications)
-        return row.kind, row.space, row.island, wakes
+    def own(self, core: int, device: str) -> str:
+        """The region of a core's own side of a channel over a DMA engine.  Raises BindingError where there is
+        no memory that both see."""
+        rows = self._skb.query(f"(side_region[{core}, {device!r}] == R)").rows
+        if not rows:
+            raise BindingError(f"no memory is seen by both core {core} and device {device}", slot=f"home:{core}")
+        return str(rows[0][0])
 
     def place(self, a: int, b: int) -> Place:
         """Where the buffer of a channel from a to b lives.  Raises BindingError where no memory can

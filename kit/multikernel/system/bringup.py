@@ -79,7 +79,7 @@ def _load(
         routes=kernel.routes, code=kernel.code, made=made, user=user, memory=memory, poll_ns=machine.poll_ns(),
         argument=request.argument, parameters=request.parameters,
     )  # fmt: skip
-    lines = machine.window(kernel.layout.bell(machine.core.id, number), 1)
+    lines = [machine.window(address, 1) for address in kernel.layout.bells(machine.core.id, number)]
     dispatcher = Dispatcher(environment, Bell(lines, kernel.routes.one_island))
     user.spawn("services", dispatcher.services())
     user.spawn("main", _main(program, dispatcher, user, request.leader))

@@ -31,10 +31,10 @@ Wait = Callable[[], Awaitable[None]]
 
 
 class Bell:
-    """The owner's side of a bell line.  `shared` is whether every reader is in the same coherence island;
-    if not, the line is written back after each store."""
+    """The owner's side of a bell: a line, or one for each memory that it shares with some of its readers.  `shared`
+    is whether every reader is in the same coherence island; if not, a line is written back after each store."""
 
-    def __init__(self, lines: Lines, shared: bool) -> None:
+    def __init__(self, lines: Sequence[Lines], shared: bool) -> None:
         self._lines = lines
         self._shared = shared
 
@@ -47,10 +47,11 @@ class Bell:
         await self._set(_DOWN)
 
     async def _set(self, line: bytes) -> None:
-        await self._lines.store(0, line)
-        if not self._shared:
-            await self._lines.clean(0)
-        await self._lines.fence()
+        for lines in self._lines:
+            await lines.store(0, line)
+            if not self._shared:
+                await lines.clean(0)
+        await self._lines[0].fence()
 
 
 class PeerBell:

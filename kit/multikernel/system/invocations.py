@@ -31,6 +31,7 @@ from multikernel.system.requests import (
     AddressOf,
     ConnectLocal,
     CreateDispatcher,
+    DisconnectLocal,
     DropPage,
     Emit,
     GiveFrame,
@@ -80,6 +81,7 @@ class Holding:
     next_slot: int = FIRST_GIVEN
     buffers: list[LocalBuffer] = field(default_factory=list)
     to_monitor: LocalBuffer | None = None
+    spare: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Invocations:
@@ -202,6 +204,8 @@ class Invocations:
                 self._driver.make_runnable(self._driver.dispatcher(number))
             case ConnectLocal(a, b, slots):
                 return self._connect(self._driver.dispatcher(a), self._driver.dispatcher(b), slots)
+            case DisconnectLocal(number, side):
+                self._disconnect(self._driver.dispatcher(number), side)
             case DropPage(number, virtual):
                 root = self._holdings[number].root if number in self._holdings else None
                 if root is not None and root.alive:
@@ -231,11 +235,25 @@ class Invocations:
 
     def _connect(self, a: Dcb, b: Dcb, slots: int) -> LocalPair:
         """Each gets a buffer and an EndPoint of the other's; the CPtr's upper half is the own buffer."""
-        own_a, own_b = self._buffer(a, slots), self._buffer(b, slots)
-        to_b, to_a = self._slot(a), self._slot(b)
+        (own_a, to_b), (own_b, to_a) = self._side(a, slots), self._side(b, slots)
         self._place_endpoint(a, to_b, b, own_b)
         self._place_endpoint(b, to_a, a, own_a)
         return LocalPair(to_b | own_a << 32, to_a | own_b << 32)
+
+    def _side(self, dcb: Dcb, slots: int) -> tuple[int, int]:
+        """A buffer of `slots` messages and an empty slot: of a connection that was taken back, or new."""
+        holding = self._holdings[dcb.number]
+        if not holding.spare:
+            return self._buffer(dcb, slots), self._slot(dcb)
+        number, address = holding.spare.pop()
+        holding.buffers[number] = dcb.user.buffers[number] = LocalBuffer(slots)
+        return number, address
+
+    def _disconnect(self, dcb: Dcb, side: int) -> None:
+        address = side & 0xFFFF_FFFF
+        self._settle(release(self._mdb, self._machine, self._capability(dcb, address, CapType.END_POINT)))
+        if dcb is self._driver.monitor:
+            self._holdings[dcb.number].spare.append((side >> 32, address))
 
     # Helpers
 

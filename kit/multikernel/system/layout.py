@@ -8,6 +8,10 @@ channels fixed at assembly.  An arena holds:
     broadcast   a ring with one writer, this core's monitor, and many readers
     the rest    RAM for channels and page tables, then for the memory server
 
+All arenas lie in memory that every core sees.  On a board that has none an arena lies in memory that its own
+core sees, and where another core shares memory with it but does not see the arena, the core has an annex in
+what both see: bells and RAM for channels there too.
+
 May not know: who uses any of it.
 """
 
@@ -19,7 +23,7 @@ from multikernel.errors import LocalMisuse, PlatformError
 from multikernel.interfaces import LINE
 
 if TYPE_CHECKING:
-    from multikernel.blueprint import Blueprint, Memory
+    from multikernel.blueprint import Blueprint, CoreEntry, Memory
 
 PAGE = 4096
 BELLS = 1024
@@ -40,10 +44,12 @@ class Arena(NamedTuple):
 
 
 class BootChannel(NamedTuple):
-    """A channel fixed at assembly: physical address and window in messages."""
+    """A channel fixed at assembly: its physical address and window in messages.  Over a device the gateway's side
+    lies at `address` and the other's at `far`, else both are one."""
 
     address: int
     slots: int
+    far: int
 
 
 class Pool(NamedTuple):
@@ -56,6 +62,8 @@ class Pool(NamedTuple):
 
 MINIMUM = 128 * PAGE
 """Least arena: the driver's half holds the capability spaces of a monitor and two programs."""
+LEAST_ANNEX = 32 * PAGE
+"""Least annex: the bells, and as much again for channels."""
 
 
 class Layout:
@@ -64,71 +72,144 @@ class Layout:
     def __init__(self, blueprint: Blueprint) -> None:
         tops: dict[str, int] = {memory.region: memory.size for memory in blueprint.memory}
         for channel in blueprint.channels:
-            tops[channel.region] = min(tops[channel.region], channel.offset)
-        bases = {memory.region: memory.base for memory in blueprint.memory}
+            for region, offset in ((channel.region, channel.offset), (channel.far_region, channel.far_offset)):
+                if region:
+                    tops[region] = min(tops[region], offset)
+        bases = {"": 0, **{memory.region: memory.base for memory in blueprint.memory}}
+        gateways = {core.id: blueprint.boot_core if core.gateway < 0 else core.gateway for core in blueprint.cores}
         self._boot_channels = {
-            channel.b: BootChannel(bases[channel.region] + channel.offset, channel.slots)
+            channel.b: BootChannel(
+                bases[channel.region] + channel.offset,
+                channel.slots,
+                bases[channel.far_region] + channel.far_offset
+                if channel.far_region
+                else bases[channel.region] + channel.offset,
+            )
             for channel in blueprint.channels
-            if channel.a == blueprint.boot_core
+            if channel.a == gateways[channel.b]
         }
-        common = _common(blueprint)
-        homes = {core.id: _home(blueprint, core.node, common) for core in blueprint.cores}
+        self._sight = _Sight(blueprint)
+        self._spaces = {core.id: core.space for core in blueprint.cores}
+        homes = {core.id: self._sight.home(core) for core in blueprint.cores}
+        annexes = {core.id: self._sight.annexes(core, homes[core.id]) for core in blueprint.cores}
         counts: dict[str, int] = {}
         for core in blueprint.cores:
-            counts[homes[core.id].region] = counts.get(homes[core.id].region, 0) + 1
-        self._arenas: dict[int, Arena] = {}
+            for memory in (homes[core.id], *annexes[core.id]):
+                counts[memory.region] = counts.get(memory.region, 0) + 1
         placed: dict[str, int] = {}
-        for core in blueprint.cores:
-            home = homes[core.id]
-            size = min(tops[home.region] // counts[home.region] // PAGE * PAGE, MAXIMUM)
-            if size < MINIMUM:
-                raise LocalMisuse(f"region {home.region} of {home.size} bytes is too small for its cores")
-            index = placed.get(home.region, 0)
-            placed[home.region] = index + 1
-            self._arenas[core.id] = Arena(home.base + index * size, size)
-        ends = {homes[core].base: arena.base + arena.size for core, arena in self._arenas.items()}
+
+        def place(region: Memory, least: int) -> Arena:
+            size = min(tops[region.region] // counts[region.region] // PAGE * PAGE, MAXIMUM)
+            if size < least:
+                raise LocalMisuse(f"region {region.region} of {region.size} bytes is too small for its cores")
+            index = placed.get(region.region, 0)
+            placed[region.region] = index + 1
+            return Arena(region.base + index * size, size)
+
+        self._arenas = {core.id: place(homes[core.id], MINIMUM) for core in blueprint.cores}
+        self._annexes = {
+            core.id: tuple(place(region, LEAST_ANNEX) for region in annexes[core.id]) for core in blueprint.cores
+        }
+        boot_space = self._spaces[blueprint.boot_core]
+        given = {region.region: region for region in homes.values() if self._sight.whole(boot_space, region)}
         self.pools = tuple(
-            Pool(memory.node, ends[memory.base], memory.base + tops[memory.region] // PAGE * PAGE - ends[memory.base])
-            for memory in sorted({home.region: home for home in homes.values()}.values(), key=lambda home: home.base)
-            if memory.base + tops[memory.region] // PAGE * PAGE > ends[memory.base]
+            Pool(memory.node, end, top - end)
+            for memory in sorted(given.values(), key=lambda home: home.base)
+            for size in [min(tops[memory.region] // counts[memory.region] // PAGE * PAGE, MAXIMUM)]
+            for end in [memory.base + counts[memory.region] * size]
+            for top in [memory.base + tops[memory.region] // PAGE * PAGE]
+            if top > end
         )
 
     def arena(self, core: int) -> Arena:
         """The memory of `core`.  KeyError for a core not in the core table."""
         return self._arenas[core]
 
+    def areas(self, core: int) -> tuple[Arena, ...]:
+        """The arena of `core`, then its annexes."""
+        return (self._arenas[core], *self._annexes[core])
+
     def boot_channel(self, core: int) -> BootChannel:
-        """The channel between the boot core's monitor and that of `core`."""
+        """The channel between the monitor of `core` and that of its gateway."""
         return self._boot_channels[core]
 
-    def bell(self, core: int, dispatcher: int) -> int:
-        """Physical address of the bell line of a dispatcher (the monitor's number is 1)."""
+    def sees(self, core: int, base: int, size: int) -> bool:
+        """Whether `core` reaches `size` bytes of physical memory from `base` on."""
+        return self._sight.reaches(self._spaces[core], base, size)
+
+    def bells(self, core: int, dispatcher: int) -> tuple[int, ...]:
+        """Physical addresses of the bell lines of a dispatcher (the monitor's number is 1): one in each area."""
         if not 0 < dispatcher < BELLS:
             raise LocalMisuse(f"core {core} has bells for {BELLS - 1} dispatchers, not for number {dispatcher}")
-        return self._arenas[core].base + dispatcher * LINE
+        return tuple(area.base + dispatcher * LINE for area in self.areas(core))
+
+    def bell(self, core: int, dispatcher: int, reader: int) -> int:
+        """The bell line of a dispatcher that core `reader` sees.  LocalMisuse when it sees none."""
+        for address in self.bells(core, dispatcher):
+            if self.sees(reader, address, LINE):
+                return address
+        raise LocalMisuse(f"core {reader} sees no bell of core {core}")
 
     def broadcast(self, core: int) -> int:
         """Physical address of the broadcast ring written by the monitor of `core`."""
         return self._arenas[core].base + BELLS * LINE
 
 
-def _common(blueprint: Blueprint) -> list[Memory]:
-    """The memory that every core's address space sees whole: bells and channels must be in it."""
-    spaces = sorted({core.space for core in blueprint.cores})
-    whole = {(view.space, view.region) for view in blueprint.views if view.offset == 0}
-    sizes = {(view.space, view.region): view.size for view in blueprint.views if view.offset == 0}
-    return [
-        memory
-        for memory in blueprint.memory
-        if memory.kind != "device"
-        and all((space, memory.region) in whole and sizes[space, memory.region] >= memory.size for space in spaces)
-    ]
+class _Sight:
+    """What the cores see of memory, by space."""
 
+    def __init__(self, blueprint: Blueprint) -> None:
+        self._board = blueprint.board
+        self._spaces = sorted({core.space for core in blueprint.cores})
+        places = {memory.region: memory for memory in blueprint.memory}
+        self._ranges: dict[str, list[tuple[int, int]]] = {space: [] for space in self._spaces}
+        self._whole: set[tuple[str, str]] = set()
+        for view in blueprint.views:
+            memory = places[view.region]
+            if view.space in self._ranges and memory.base >= 0:
+                low = memory.base + view.offset
+                self._ranges[view.space].append((low, low + view.size))
+                if view.offset == 0 and view.size >= memory.size and memory.kind != "device":
+                    self._whole.add((view.space, view.region))
+        self._memory = [memory for memory in blueprint.memory if memory.base >= 0]
+        self._common = [m for m in self._memory if all(self.whole(space, m) for space in self._spaces)]
+        self._homes: dict[tuple[str, int], Memory] = {}
+        self._found: dict[tuple[str, str], tuple[Memory, ...]] = {}
 
-def _home(blueprint: Blueprint, node: int, common: list[Memory]) -> Memory:
-    """The region a core's arena lies in: the largest of its node's that all cores see, else of any node's."""
-    own = [memory for memory in common if node >= 0 and memory.node == node]
-    candidates = own or common
-    if not candidates:
-        raise PlatformError(f"board {blueprint.board} has no memory that all its cores see")
-    return max(candidates, key=lambda memory: memory.size)
+    def whole(self, space: str, memory: Memory) -> bool:
+        """Whether cores of `space` see all of a region that is memory."""
+        return (space, memory.region) in self._whole
+
+    def reaches(self, space: str, base: int, size: int) -> bool:
+        return any(low <= base and base + size <= high for low, high in self._ranges[space])
+
+    def home(self, core: CoreEntry) -> Memory:
+        """The region a core's arena lies in: what the blueprint says; else of those that all cores see the largest
+        of its node's, else the largest; where there is none, of those it sees that which most spaces do."""
+        if core.memory:
+            return next(memory for memory in self._memory if memory.region == core.memory)
+        key = core.space, core.node
+        if key not in self._homes:
+            own = [memory for memory in self._common if core.node >= 0 and memory.node == core.node]
+            candidates = own or self._common or [m for m in self._memory if self.whole(core.space, m)]
+            if not candidates:
+                raise PlatformError(f"board {self._board}: core {core.id} sees no memory whole")
+            self._homes[key] = max(candidates, key=lambda memory: self._rank(core, memory))
+        return self._homes[key]
+
+    def _rank(self, core: CoreEntry, memory: Memory) -> tuple[int, bool, int]:
+        seen = sum(self.whole(space, memory) for space in self._spaces)
+        return seen, core.node >= 0 and memory.node == core.node, memory.size
+
+    def annexes(self, core: CoreEntry, home: Memory) -> tuple[Memory, ...]:
+        """The regions by which a core shares memory with those that do not see its home: for each space in
+        turn the largest, unless one of those before will do."""
+        key = core.space, home.region
+        if key not in self._found:
+            chosen = [home]
+            for space in self._spaces:
+                shared = [m for m in self._memory if self.whole(core.space, m) and self.whole(space, m)]
+                if shared and not any(self.whole(space, memory) for memory in chosen):
+                    chosen.append(max(shared, key=lambda memory: memory.size))
+            self._found[key] = tuple(chosen[1:])
+        return self._found[key]

@@ -50,22 +50,29 @@ class LocalEndpoint:
         raise LocalMisuse("a channel on one core has no line to watch")
 
 
-class LocalMemory:
-    """What a transport gets for a channel on one core: no lines, but an endpoint."""
+class NoMemory:
+    """What a transport gets for a channel over which no lines are shared."""
 
     device: Lines | None = None
     here = there = 0
 
-    def __init__(self, buffer: LocalBuffer, cptr: int) -> None:
+    def __init__(self) -> None:
         self.lines: Lines = WindowLines(0, 0, cached=True, coherent=True)
+
+    def sender(self, first: int, slots: int) -> RingSender:
+        raise LocalMisuse("a channel without lines has no ring")
+
+    def receiver(self, first: int, slots: int) -> RingReceiver:
+        raise LocalMisuse("a channel without lines has no ring")
+
+
+class LocalMemory(NoMemory):
+    """For a channel on one core: an endpoint."""
+
+    def __init__(self, buffer: LocalBuffer, cptr: int) -> None:
+        super().__init__()
         self._endpoint = LocalEndpoint(buffer, cptr)
 
     def local(self) -> LocalEndpoint:
         """The LMP endpoint."""
         return self._endpoint
-
-    def sender(self, first: int, slots: int) -> RingSender:
-        raise LocalMisuse("a channel on one core has no ring")
-
-    def receiver(self, first: int, slots: int) -> RingReceiver:
-        raise LocalMisuse("a channel on one core has no ring")

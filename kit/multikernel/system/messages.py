@@ -186,6 +186,39 @@ class Noted(NamedTuple):
     request: Small
 
 
+@message(14)
+class OpenCircuit(NamedTuple):
+    """A dispatcher of the sending core wants a channel to `service` that the monitors carry, with a window of
+    `slots` messages; the sender calls its end `number`."""
+
+    number: Small
+    slots: Small
+    service: str
+
+
+@message(15)
+class CircuitOpened(NamedTuple):
+    """The answer to the end `number`: the other is called `other` (0: refused)."""
+
+    number: Small
+    other: Small
+
+
+@message(16)
+class CircuitCredit(NamedTuple):
+    """To the end `number`: `read` messages of it were read."""
+
+    number: Small
+    read: Small
+
+
+@message(17)
+class CircuitClosed(NamedTuple):
+    """To the end `number`: the dispatcher at the other has ended."""
+
+    number: Small
+
+
 # Between a dispatcher and its core's monitor
 
 
@@ -221,7 +254,9 @@ class Connected(NamedTuple):
     """The answer to Connect, and what an exporter is told of a new client (`request` 0).  `frame` is a
     Frame capability for the channel's memory at physical `address` (0: refused); `bells` one for the page
     with the peer's bell, at line `bell`; `notify` interrupts the peer's core; `side` is which side this is.
-    On one core `address` is 0 and `frame` names an EndPoint (low half) and the own buffer (high half)."""
+    On one core `address` is 0 and `frame` names an EndPoint (low half) and the own buffer (high half); so it is
+    for a circuit, where the EndPoint is the monitor's, and `bells` and `notify` name another and its buffer, for
+    what is said about the circuit, and `bell` is its window."""
 
     request: Small
     frame: int
@@ -323,3 +358,18 @@ class PassMemory(NamedTuple):
     size: int
     number: Small
     ram: Small
+
+
+# Between a dispatcher and its core's monitor, about one circuit
+
+
+@message(45)
+class Granted(NamedTuple):
+    """Either way: `read` messages were read, so that so many more may be sent."""
+
+    read: Small
+
+
+@message(46)
+class Ended(NamedTuple):
+    """To the dispatcher: nobody is at the other end any more."""

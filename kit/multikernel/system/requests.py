@@ -194,6 +194,15 @@ class ConnectLocal(Request[LocalPair]):
 
 
 @dataclass(frozen=True, slots=True)
+class DisconnectLocal(Request[None]):
+    """Take back the `side` of a LocalPair that dispatcher `number` got: its EndPoint is deleted.  The monitor's own
+    buffer and slot are used again; another dispatcher keeps its buffer and what is in it."""
+
+    number: int
+    side: int
+
+
+@dataclass(frozen=True, slots=True)
 class DropPage(Request[None]):
     """Take the page at virtual `address` out of the page tables of dispatcher `number` and of the TLB.
     One that is not mapped is no error: the effect is idempotent."""

@@ -3,6 +3,9 @@
     routes.transport(a, b) -> PairClass        which transport, whose memory, how many slots
     routes.member(tree, core) -> Member        parent and children of a core in a multicast tree
     routes.registers(a, b)                     where a finds the device that carries its messages to and from b
+    routes.gateway(core)                       the core that starts it; of the boot core itself
+    routes.children(core)                      those it starts
+    routes.next_hop(here, target)              the neighbour in the tree of gateways towards target
     routes.same_island(a, b)                   whether a and b keep each other's caches coherent
     routes.one_island                          whether all cores do
 
@@ -46,6 +49,11 @@ class Routes:
         self.one_island: bool = all(self.same_island(core, self.boot_core) for core in self.cores)
         self._places = dict(zip(self._cores, places(blueprint.cores), strict=True))
         self._pairs: dict[tuple[int, int], PairClass] = {}
+        self._hops: dict[tuple[int, int], int] = {}
+        self._children: dict[int, list[int]] = {}
+        for core in self.cores:
+            if core != self.boot_core:
+                self._children.setdefault(self.gateway(core), []).append(core)
 
     def core(self, core: int) -> CoreEntry:
         """KeyError for a core not in the core table."""
@@ -71,6 +79,28 @@ class Routes:
         device = self._devices[self.transport(a, b).device]
         place = device.cores.index(a) * len(device.cores) + device.cores.index(b)
         return device.registers.base + place * WINDOW * LINE, WINDOW
+
+    def gateway(self, core: int) -> int:
+        """The core that starts `core` and through which it is reached where no transport serves directly."""
+        gateway = self._cores[core].gateway
+        return self.boot_core if gateway < 0 else gateway
+
+    def children(self, core: int) -> Sequence[int]:
+        """The cores whose gateway `core` is, by id."""
+        return self._children.get(core, ())
+
+    def next_hop(self, here: int, target: int) -> int:
+        """The neighbour of `here` in the tree of gateways on the way to `target`, which is another core."""
+        hop = self._hops.get((here, target))
+        if hop is None:
+            hop = target
+            while self.gateway(hop) != here:
+                if hop == self.boot_core:  # not below `here`
+                    hop = self.gateway(here)
+                    break
+                hop = self.gateway(hop)
+            self._hops[here, target] = hop
+        return hop
 
     def same_island(self, a: int, b: int) -> bool:
         island = self._cores[a].island

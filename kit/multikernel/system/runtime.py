@@ -24,6 +24,7 @@ from multikernel.errors import LocalMisuse, PeerError
 from multikernel.events import FactAsserted, Message
 from multikernel.interfaces import LINE
 from multikernel.system.channels import Bell, Channel, PeerBell
+from multikernel.system.circuit import CircuitMemory, Port
 from multikernel.system.client import MonitorClient
 from multikernel.system.completion import Completion
 from multikernel.system.environment import CONSOLE, Environment
@@ -52,7 +53,8 @@ from multikernel.system.vspace import Frame, Memory, VSpace
 from multikernel.system.waitset import WaitSet
 
 if TYPE_CHECKING:
-    from multikernel.interfaces import Watch
+    from multikernel.blueprint import PairClass
+    from multikernel.interfaces import Carrier, Watch
     from multikernel.system.dispatcher import Thread
 
 T = TypeVar("T")
@@ -236,6 +238,8 @@ class Dispatcher:
         environment = self.environment
         pair = environment.routes.transport(self.core, told.peer)
         transport = environment.made.transports[pair.transport]
+        if pair.scope != "channel":
+            return self._open_circuit(told, pair)
         if not told.address:
             local = LocalMemory(environment.user.buffers[told.frame >> 32], told.frame & 0xFFFF_FFFF)
             arrival = partial(self._waitset.local, local.local().buffer)
@@ -254,6 +258,18 @@ class Dispatcher:
             await self._waitset.line(told.address, endpoint.room())
 
         return Channel(endpoint, told.peer, peer_bell, message, room)
+
+    def _open_circuit(self, told: Connected, pair: PairClass) -> Channel:
+        """This side of a channel that the monitors carry: all the way, or over a device that only they may use."""
+        buffers = self.environment.user.buffers
+        data = Port(buffers[told.frame >> 32], told.frame & 0xFFFF_FFFF)
+        control = Port(buffers[told.notify], told.bells)
+        memory = CircuitMemory(data, control, told.bell)
+        end: Carrier = memory.circuit()
+        if pair.scope == "circuit":
+            end = self.environment.made.transports[pair.transport].open(memory, told.bell, told.side)
+        message, room = partial(self._waitset.local, data.buffer), partial(self._waitset.local, control.buffer)
+        return Channel(end, told.peer, None, message, room)
 
 
 async def _interrupt(cptr: int) -> None:

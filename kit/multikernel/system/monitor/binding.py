@@ -15,6 +15,7 @@ May not know: transports, what services do.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,6 +40,10 @@ EARLY_NS = 20_000_000
 run, tens of microseconds), with a wide margin for a host process that waits for its CPU."""
 
 
+Carry = Callable[[int, Connect], Awaitable[None]]
+"""Connects a dispatcher to a core with which dispatchers share no channels (`circuits.py`)."""
+
+
 class Asked(NamedTuple):
     """A connect under way: for whom, and whose number it has there."""
 
@@ -57,6 +62,7 @@ class Binding:
         self._exports: dict[str, int] = {}
         self._early: dict[str, list[Callback]] = {}
         self._asked: Pending[Asked] = Pending()
+        self._carry: Carry | None = None
         events.on(Export, self._export)
         events.on(Connect, self._connect)
         events.on(Bind, self._bind)
@@ -70,7 +76,19 @@ class Binding:
         if isinstance(message, Bind):
             await self._bound(Sender(core, 0), Bound(message.request, 0, 0))
 
-    def _gone(self, number: int) -> None:
+    def carry(self, carry: Carry) -> None:
+        """Who connects dispatchers of cores that no channel joins."""
+        self._carry = carry
+
+    def exporter(self, service: str) -> int:
+        """The dispatcher that exports `service` here; 0 when none does."""
+        return self._exports.get(service, 0)
+
+    async def when_exported(self, service: str, serve: Callback) -> None:
+        """Call `serve` when somebody exports `service`, or when it has been waited for long enough."""
+        await (serve() if service in self._exports else self._wait_for(service, serve))
+
+    async def _gone(self, number: int) -> None:
         """What a dispatcher that has ended exported is free again."""
         for service in [name for name, exporter in self._exports.items() if exporter == number]:
             del self._exports[service]
@@ -96,22 +114,23 @@ class Binding:
         environment = self._events.environment
         if message.core == environment.core:
             serve = partial(self._local, sender.dispatcher, message)
-            await (serve() if message.service in self._exports else self._wait_for(message.service, serve))
+            await self.when_exported(message.service, serve)
             return
         if message.core not in self._links.reachable():
-            await self._refuse(sender.dispatcher, message.request)
+            await self.refuse(sender.dispatcher, message.request)
             return
         pair = environment.routes.transport(environment.core, message.core)
+        if pair.scope != "channel":
+            assert self._carry is not None
+            await self._carry(sender.dispatcher, message)
+            return
         address = self._links.memory(message.core, pair.slots) if pair.home == "sender" else 0
         request = self._asked.add(Asked(sender.dispatcher, message.request, message.core))
-        bell = environment.layout.bell(environment.core, sender.dispatcher)
+        bell = environment.layout.bell(environment.core, sender.dispatcher, message.core)
         await self._links.send(message.core, encode(Bind(request, address, pair.slots, bell, message.service)))
 
     async def _bind(self, sender: Sender, message: Bind) -> None:
-        if message.service in self._exports:
-            await self._serve(sender, message)
-        else:
-            await self._wait_for(message.service, partial(self._serve, sender, message))
+        await self.when_exported(message.service, partial(self._serve, sender, message))
 
     async def _serve(self, sender: Sender, message: Bind) -> None:
         """Step 4."""
@@ -126,7 +145,7 @@ class Binding:
         except MultikernelError:  # no memory for the channel, or no room for its capabilities
             await self._links.send(sender.core, encode(Bound(message.request, 0, 0)))
             return
-        bell = environment.layout.bell(environment.core, exporter)
+        bell = environment.layout.bell(environment.core, exporter, sender.core)
         await self._links.send(sender.core, encode(Bound(message.request, address, bell)))
 
     async def _bound(self, sender: Sender, message: Bound) -> None:
@@ -134,12 +153,12 @@ class Binding:
         if asked is None:
             return
         if not message.address:
-            await self._refuse(asked.dispatcher, asked.request)
+            await self.refuse(asked.dispatcher, asked.request)
             return
         try:
             await self._tell(asked.dispatcher, asked.request, sender.core, message.address, message.bell, side=0)
         except MultikernelError:
-            await self._refuse(asked.dispatcher, asked.request)
+            await self.refuse(asked.dispatcher, asked.request)
 
     async def _tell(self, dispatcher: int, request: int, peer: int, address: int, bell: int, side: int) -> None:
         """Hand dispatcher `dispatcher` its side of the channel at `address`."""
@@ -155,16 +174,17 @@ class Binding:
     async def _local(self, dispatcher: int, message: Connect) -> None:
         exporter = self._exports.get(message.service, 0)
         if not exporter:
-            await self._refuse(dispatcher, message.request)
+            await self.refuse(dispatcher, message.request)
             return
         core = self._events.core
         try:
             pair = await Invoke(KERNEL, ConnectLocal(dispatcher, exporter, LOCAL_SLOTS))
         except MultikernelError:  # one of the two has ended, or has no room for a capability
-            await self._refuse(dispatcher, message.request)
+            await self.refuse(dispatcher, message.request)
             return
         await self._processes.reply(exporter, encode(Connected(0, pair.b, 0, 0, 0, core, 0, 1)))
         await self._processes.reply(dispatcher, encode(Connected(message.request, pair.a, 0, 0, 0, core, 0, 0)))
 
-    async def _refuse(self, dispatcher: int, request: int) -> None:
+    async def refuse(self, dispatcher: int, request: int) -> None:
+        """Tell a dispatcher that its request to connect came to nothing."""
         await self._processes.reply(dispatcher, encode(Connected(request, 0, 0, 0, 0, 0, 0, 0)))

@@ -2,7 +2,9 @@
 
     on(kind, handler)          a message of this kind from a core or a dispatcher goes to `handler`
     line(watch, callback)      when `watch` is true, once, `callback`
+    raw(number, handler)       a message that begins with this byte, as it is
     client(number)             a local buffer for dispatcher `number`, its messages badged by it
+    inbox(inbox)               another local buffer, taken from while the inbox says so
     run()                      for ever
 
 When nothing has come for the polling time, the monitor puts its bell up, looks once more, and gives the
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from multikernel.errors import PeerError
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M")
 Handler = Callable[["Sender", M], Awaitable[None]]
+RawHandler = Callable[["Sender", bytes], Awaitable[None]]
 Callback = Callable[[], Awaitable[None]]
 
 
@@ -42,6 +46,16 @@ class Sender(NamedTuple):
     dispatcher: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Inbox:
+    """A local buffer whose messages are not typed ones of a dispatcher to its monitor.  `open` is whether one may be
+    taken now, `take` handles one."""
+
+    buffer: LocalBuffer
+    open: Callable[[], bool]
+    take: Callable[[bytes], Awaitable[None]]
+
+
 class Events:
     """See the module."""
 
@@ -50,7 +64,9 @@ class Events:
         self.core = environment.core
         self._handlers: dict[type, Handler[object]] = {}
         self._callbacks: dict[int, Callback] = {}
+        self._raw: dict[int, RawHandler] = {}
         self._clients: dict[int, LocalBuffer] = {}
+        self._inboxes: dict[Inbox, None] = {}
         self._timers: list[tuple[int, int, Callback]] = []
         self._timers_set = 0
         self._before_idle: list[Callback] = []
@@ -66,6 +82,10 @@ class Events:
                 await handler(sender, item)
 
         self._handlers[kind] = handle
+
+    def raw(self, number: int, handler: RawHandler) -> None:
+        """Messages whose first byte is `number` go to `handler` undecoded."""
+        self._raw[number] = handler
 
     def line(self, watch: Watch, callback: Callback) -> None:
         """Call `callback` once, when `watch` is true."""
@@ -88,6 +108,14 @@ class Events:
         """Dispatcher `number` has ended."""
         self._clients.pop(number, None)
 
+    def inbox(self, inbox: Inbox) -> None:
+        """Take messages from `inbox` from now on, until `forget_inbox`."""
+        self._inboxes[inbox] = None
+
+    def forget_inbox(self, inbox: Inbox) -> None:
+        """What is still in it is dropped."""
+        self._inboxes.pop(inbox, None)
+
     async def window(self, address: int, count: int) -> Lines:
         """`count` lines of physical memory at `address`, opened once."""
         lines = self._windows.get(address)
@@ -98,6 +126,9 @@ class Events:
     async def deliver(self, sender: Sender, payload: bytes) -> None:
         """Decode and handle one message.  A peer's nonsense is dropped, not obeyed."""
         await Spend("message_dispatch")
+        if payload and payload[0] in self._raw:
+            await self._raw[payload[0]](sender, payload)
+            return
         try:
             item = decode(payload)
         except PeerError:
@@ -108,8 +139,8 @@ class Events:
 
     async def run(self) -> None:
         """The loop."""
-        bell = await self.window(self.environment.layout.bell(self.core, self.environment.number), 1)
-        self._bell = Bell(bell, self.environment.routes.one_island)
+        addresses = self.environment.layout.bells(self.core, self.environment.number)
+        self._bell = Bell([await self.window(address, 1) for address in addresses], self.environment.routes.one_island)
         while True:
             if self._timers and self._timers[0][0] <= await Clock():
                 await heapq.heappop(self._timers)[2]()
@@ -117,13 +148,23 @@ class Events:
                 await self._wait()
 
     async def _local(self) -> bool:
-        """Handle one message of each client; False when there was none."""
+        """Handle one message of each client and inbox; False when there was none."""
         found = False
         for number, buffer in list(self._clients.items()):
             if buffer.messages:
                 found = True
                 await self.deliver(Sender(self.core, number), buffer.messages.popleft())
+        for inbox in list(self._inboxes):
+            if inbox in self._inboxes and inbox.buffer.messages and inbox.open():
+                found = True
+                await inbox.take(inbox.buffer.messages.popleft())
         return found
+
+    def _pending(self) -> bool:
+        """Whether `_local` would find something."""
+        return any(buffer.messages for buffer in self._clients.values()) or any(
+            inbox.buffer.messages and inbox.open() for inbox in self._inboxes
+        )
 
     async def _wait(self) -> None:
         """Poll, bell up, poll again, give the core up.  While other dispatchers want the core, the bell stays
@@ -135,7 +176,7 @@ class Events:
             await self._bell.up()
         for callback in self._before_idle:
             await callback()
-        if not await self._poll(0) and not any(buffer.messages for buffer in self._clients.values()):
+        if not await self._poll(0) and not self._pending():
             until = self._timers[0][0] if self._timers else None
             self._crowded = await Yield() if self._crowded else await IdleCore(until)
         if not self._crowded:

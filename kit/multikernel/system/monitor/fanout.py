@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from multikernel.interfaces import PAYLOAD, Lines, Watch
+from multikernel.interfaces import LINE, PAYLOAD, Lines, Watch
 from multikernel.system import ring
 from multikernel.system.environment import KERNEL
 from multikernel.system.layout import BROADCAST_SLOTS
@@ -40,8 +40,9 @@ class Broadcast:
 
     async def start(self) -> None:
         """Open the ring; a reader begins to poll it."""
-        writer = self._routes.boot_core
-        self._lines = await self._events.window(self._events.environment.layout.broadcast(writer), BROADCAST_SLOTS)
+        writer, layout = self._routes.boot_core, self._events.environment.layout
+        if layout.sees(self._events.core, layout.broadcast(writer), BROADCAST_SLOTS * LINE):
+            self._lines = await self._events.window(layout.broadcast(writer), BROADCAST_SLOTS)
         if self._events.core != writer and self._routes.same_island(self._events.core, writer):
             self._listen(0)
 
@@ -90,7 +91,7 @@ class Broadcast:
 
     async def _nudge(self, core: int) -> None:
         if core not in self._bells:
-            address = self._events.environment.layout.bell(core, 1)
+            address = self._events.environment.layout.bell(core, 1, self._events.core)
             self._bells[core] = await self._events.window(address, 1)
         if (await self._bells[core].load(0))[0]:
             await Invoke(KERNEL, NotifyCore(core))

@@ -36,7 +36,8 @@ class Frames:
         self._core = events.core
         self._processes = processes
         self._arena = arena
-        self._pools = events.environment.layout.pools if events.core == events.environment.routes.boot_core else ()
+        self._layout = events.environment.layout
+        self._pools = self._layout.pools if events.core == events.environment.routes.boot_core else ()
         events.on(AllocateRam, self._allocate)
         events.on(ClaimPool, self._claim)
         events.on(SendMemory, self._send)
@@ -66,6 +67,8 @@ class Frames:
             if message.core not in self._links.reachable():
                 raise LocalMisuse(f"core {message.core} cannot be asked")
             memory = await Invoke(KERNEL, RangeOf(sender.dispatcher, message.cptr, bool(message.ram)))
+            if not self._layout.sees(message.core, memory.base, memory.size):
+                raise LocalMisuse(f"core {message.core} does not see the memory")
             passed = PassMemory(memory.base, memory.size, message.number, message.ram)
             if message.core == self._core:
                 await self._passed(sender, passed)

@@ -1,4 +1,4 @@
-"""The memory a monitor hands out: the free part of its core's arena, in pages.
+"""The memory a monitor hands out: the free part of its core's areas, in pages.
 
 May not know: capabilities; `links.py` makes channels of it, `frames.py` capabilities.
 """
@@ -13,19 +13,32 @@ from multikernel.system.environment import RAM
 from multikernel.system.layout import PAGE, RESERVED
 
 if TYPE_CHECKING:
-    from multikernel.system.layout import Arena
+    from multikernel.system.layout import Layout
 
 
 class ArenaMemory:
-    """Pages from the lower half of the arena (the upper is the driver's)."""
+    """Pages from the lower half of the arena of `core` (the upper is the driver's), and from its annexes."""
 
-    def __init__(self, arena: Arena) -> None:
-        base = arena.base + RESERVED
-        self._pages = RamAllocator([RamRegion(0, base, arena.base + arena.size // 2 // PAGE * PAGE - base, RAM)])
+    def __init__(self, layout: Layout, core: int) -> None:
+        self._layout = layout
+        self._areas: list[tuple[int, RamAllocator]] = []
+        for number, area in enumerate(layout.areas(core)):
+            base, end = area.base + RESERVED, area.base + area.size // (1 if number else 2) // PAGE * PAGE
+            self._areas.append((area.base, RamAllocator([RamRegion(0, base, end - base, RAM)])))
 
     def allocate(self, size: int) -> int:
         """Physical address of `size` bytes, rounded up to pages.  LocalMisuse when there is none."""
-        grant = self._pages.allocate(size, near=0)
+        return self._take(self._areas[0][1], size)
+
+    def share(self, size: int, peer: int) -> int:
+        """The same, of memory that core `peer` sees."""
+        for base, pages in self._areas:
+            if self._layout.sees(peer, base, 1):
+                return self._take(pages, size)
+        raise LocalMisuse(f"core {peer} sees no memory of this core")
+
+    def _take(self, pages: RamAllocator, size: int) -> int:
+        grant = pages.allocate(size, near=0)
         if isinstance(grant, Shortage):
             raise LocalMisuse(f"this core: {grant}")
         return grant.base

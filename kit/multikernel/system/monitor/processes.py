@@ -9,7 +9,7 @@ May not know: what programs do.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,7 +49,7 @@ class Processes:
         self._names: dict[int, str] = {}
         self._spans: dict[str, dict[int, None]] = {}
         self._notes: Pending[tuple[int, Done]] = Pending()
-        self._when_gone: list[Callable[[int], None]] = []
+        self._when_gone: list[Callable[[int], Awaitable[None]]] = []
         self._outboxes: dict[int, deque[bytes]] = {}
         events.on(SpawnOn, self._spawn_on)
         events.on(Spawn, self._spawn)
@@ -110,7 +110,7 @@ class Processes:
                 return
             outbox.popleft()
 
-    def when_gone(self, callback: Callable[[int], None]) -> None:
+    def when_gone(self, callback: Callable[[int], Awaitable[None]]) -> None:
         """Call `callback` with the number of each dispatcher of this core that has ended."""
         self._when_gone.append(callback)
 
@@ -129,7 +129,7 @@ class Processes:
         self._outboxes.pop(sender.dispatcher, None)
         self._events.forget(sender.dispatcher)
         for callback in self._when_gone:
-            callback(sender.dispatcher)
+            await callback(sender.dispatcher)
 
     async def _spawn_on(self, sender: Sender, message: SpawnOn) -> None:
         if message.core not in self._links.reachable():

@@ -1,0 +1,108 @@
+"""Through which core each other is reached: a tree rooted at the boot core, over pairs that a transport serves
+directly in both directions.
+
+Interface: `gateways(board, registry, slots)`, each core with its gateway; `assert_gateways(skb, tree)`; `GATEWAYS`, the
+predicate; `stranded(...)`, the error for cores that the tree does not reach.
+
+A core hangs under the boot core if a transport serves the two; else under the least core nearest to it that
+serves, one that is known to fail last.  Cores are looked at by what requirements can tell apart, so the work is
+linear in cores and quadratic only in what is not served by the boot core.
+
+May not know: what relaying is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+from multikernel.binding.pairs import signature
+from multikernel.binding.slots import Slots
+from multikernel.board.model import Board
+from multikernel.board.topology import Topology
+from multikernel.errors import BindingError
+from multikernel.knowledge.facts import Source, predicate
+from multikernel.knowledge.skb import Skb
+from multikernel.registry import Registry
+
+GATEWAYS = (
+    predicate("gateway(core: int, through: int)", "A core, and the one through which the boot core reaches it."),
+)
+
+
+def gateways(board: Board, registry: Registry, slots: Slots) -> dict[int, int]:
+    """The gateway of each core that can be reached, by id; the boot core's is itself.  Asked before
+    `assert_gateways`, when nothing that needs relaying serves yet."""
+    topology = board.topology()
+    direct = _Direct(topology, registry, slots)
+    waiting: dict[Hashable, list[int]] = {}
+    for core in topology.cores:
+        if core.id != topology.boot_core:
+            waiting.setdefault((core.node, topology.memberships[core.id], signature(topology, core.id)), []).append(
+                core.id
+            )
+    through = {topology.boot_core: topology.boot_core}
+    near = [topology.boot_core]
+    while near and waiting:
+        found: dict[Hashable, int] = {}
+        for key, cores in waiting.items():
+            server = next((core for core in near if direct(core, cores[0])), None)
+            if server is not None:
+                found[key] = server
+        near = []
+        for key, server in found.items():
+            cores = waiting.pop(key)
+            through.update(dict.fromkeys(cores, server))
+            near.append(min(cores, key=lambda core: (topology.core(core).fails != "", core)))
+        near.sort(key=lambda core: (topology.core(core).fails != "", core))
+    return dict(sorted(through.items()))
+
+
+def assert_gateways(skb: Skb, tree: Mapping[int, int]) -> None:
+    """The tree as facts."""
+    source = Source("discovered", "tree of pairs served directly, from the boot core")
+    for core, server in tree.items():
+        skb.assert_fact("gateway", (core, server), source)
+
+
+def stranded(topology: Topology, slots: Slots, tree: Mapping[int, int]) -> None:
+    """Raises BindingError naming the first core that the tree does not reach, and what each transport lacks."""
+    root = topology.boot_core
+    for core in topology.cores:
+        if core.id not in tree:
+            slot = f"transport:{topology.pair_class(root, core.id)}"
+            lacks = [f"\n  {reject.name} needs {reject.unmet}" for reject in slots.rejected(slot, (root, core.id))]
+            raise BindingError(
+                f"core {core.id} has no way to boot core {root}: no transport serves it, in both directions, with the "
+                f"boot core or a core that has one{''.join(lacks)}",
+                slot=slot,
+            )
+
+
+class _Direct:
+    """Whether a transport serves two cores in both directions without relaying.  Kept by what decides it."""
+
+    def __init__(self, topology: Topology, registry: Registry, slots: Slots) -> None:
+        self._topology, self._slots = topology, slots
+        relayed = [transport for transport in registry.transports if transport.scope == "circuit"]
+        self._relayed = {transport.name for transport in relayed}
+        self._limit = min((transport.rank for transport in relayed), default=None)
+        self._known: dict[Hashable, bool] = {}
+
+    def __call__(self, a: int, b: int) -> bool:
+        return self._one_way(a, b) and self._one_way(b, a)
+
+    def _one_way(self, a: int, b: int) -> bool:
+        slot = f"transport:{self._topology.pair_class(a, b)}"
+        named = self._slots.named(slot)
+        key = (named, signature(self._topology, a), signature(self._topology, b))
+        if key not in self._known:
+            self._known[key] = named not in self._relayed and self._served(slot, a, b)
+        return self._known[key]
+
+    def _served(self, slot: str, a: int, b: int) -> bool:
+        try:
+            decision = self._slots.decide(slot, (a, b))
+        except BindingError:
+            return False
+        ranks = {candidate.name: candidate.rank for candidate in decision.candidates}
+        return decision.named_at != "" or self._limit is None or ranks[decision.chosen] < self._limit
