@@ -14,7 +14,8 @@ May not know: plugins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from multikernel.binding.pci import NoRoom, Span, Window, pack
@@ -85,7 +86,6 @@ class Placements:
         self._board, self._skb = board, skb
         self._topology = board.topology()
         self._drivers: dict[str, Driver] = {}
-        self._decided = False
 
     def all(self) -> tuple[Placement, ...]:
         """Everything, by kind of slot.  Raises BindingError for what cannot be placed."""
@@ -117,96 +117,99 @@ class Placements:
     def driver(self, device: str) -> Driver:
         """Who drives a device.  Raises BindingError where no core can, or the one that the board names cannot."""
         self.device(device, f"driver:{device}")
-        if not self._decided:
+        if not self._drivers:
             self._check_names()
-            self._decide()
-            for driver in self._drivers.values():
-                self._skb.assert_fact("driver", (driver.device, driver.core), Source("asserted", "policy placement"))
-            self._decided = True
+            self._drivers = self._decide()
         return self._drivers[device]
 
+    @contextmanager
+    def knowing_drivers(self) -> Iterator[None]:
+        """Within, the SKB knows who drives what, as the policy of interrupts asks."""
+        for device in self._topology.devices:
+            self.driver(device.id)
+        rows = ((driver.device, driver.core) for driver in self._drivers.values())
+        with self._skb.supposing((), [("driver", row, Source("asserted", "policy placement")) for row in rows]):
+            yield
+
     def _check_names(self) -> None:
+        """Every device that `bind` names is there, and raises the interrupt."""
         for device in self._board.bind.driver:
-            self._named_device(device, "driver", f"driver:{device}")
+            at = self._board.spot.find_key(("bind", "driver", device))
+            self._known_device(device, f"driver:{device}", str(at))
         for key in self._board.bind.interrupt:
-            device, _, number = key.partition(":")
-            self._named_device(device, "interrupt", f"interrupt:{key}", key)
-            count = self.device(device, "").irqs
-            if number and (not number.isdecimal() or int(number) >= count):
-                raise BindingError(
-                    f"slot interrupt:{key}: {self._board.where('bind', 'interrupt', key)}: {device} raises {count} "
-                    "interrupts, numbered from 0",
-                    slot=f"interrupt:{key}",
-                )
+            name, _, number = key.partition(":")
+            slot, at = f"interrupt:{key}", self._board.spot.find_key(("bind", "interrupt", key))
+            count = self._known_device(name, slot, str(at)).irqs
+            if not count or (number and (not number.isdecimal() or int(number) >= count)):
+                numbered = ", numbered from 0" if count else ""
+                raise BindingError(f"slot {slot}: {at}: {name} raises {count} interrupts{numbered}", slot=slot)
 
-    def _named_device(self, device: str, section: str, slot: str, key: str = "") -> None:
+    def _known_device(self, name: str, slot: str, at: str) -> Device:
         try:
-            self.device(device, slot)
+            return self.device(name, slot)
         except BindingError as error:
-            raise BindingError(
-                f"slot {slot}: {self._board.where('bind', section, key or device)}: {error}", slot=slot
-            ) from None
+            raise BindingError(f"slot {slot}: {at}: {error}", slot=slot) from None
 
-    def _decide(self) -> None:
+    def _decide(self) -> dict[str, Driver]:
         ranked = {device.id: self._ranked("placement", device.id) for device in self._topology.devices}
+        found: dict[str, Driver] = {}
         load: dict[int, int] = {}
         for device, core in self._board.bind.driver.items():
             at = self._board.where("bind", "driver", device)
             self._serves(f"driver:{device}", at, "may_drive", device, core, ranked[device])
-            self._drivers[device] = Driver(device, core, ranked[device], at)
+            found[device] = Driver(device, core, ranked[device], at)
             load[core] = load.get(core, 0) + 1
         for device, candidates in ranked.items():
             if not candidates:
                 raise BindingError(self._nobody(f"driver:{device}", "may_drive", device), slot=f"driver:{device}")
-        open_ones = [device for device in ranked if device not in self._drivers]
         if self._board.bind.placement is not None:
-            self._together(open_ones, ranked, load)
-            return
-        for device in open_ones:
-            best = min(ranked[device], key=lambda entry: (entry.rank, load.get(entry.core, 0), entry.core))
-            load[best.core] = load.get(best.core, 0) + 1
-            self._drivers[device] = Driver(device, best.core, ranked[device], "")
+            return self._together(found, ranked)
+        for device in ranked:
+            if device not in found:
+                best = min(ranked[device], key=lambda entry: (entry.rank, load.get(entry.core, 0), entry.core))
+                load[best.core] = load.get(best.core, 0) + 1
+                found[device] = Driver(device, best.core, ranked[device], "")
+        return found
 
-    def _together(self, devices: list[str], ranked: dict[str, tuple[Ranked, ...]], load: dict[int, int]) -> None:
+    def _together(self, named: dict[str, Driver], ranked: dict[str, tuple[Ranked, ...]]) -> dict[str, Driver]:
         """All at once, within what the board asks: drivers a core, and devices that share none."""
         asked = self._board.bind.placement
         assert asked is not None
         at = self._board.where("bind", "placement")
         for index, pair in enumerate(asked.apart):
+            where = self._board.where("bind", "placement", "apart", index)
             for device in pair:
-                self._named_device(device, "placement", f"driver:{device}", "apart")
-            if len({*pair}) < len(pair):
-                where = self._board.where("bind", "placement", "apart", index)
-                raise BindingError(f"slot driver:{pair[0]}: {where}: a device is not apart from itself")
-        names = {name: self._drivers[name].core for name in self._drivers}
-        items = (*names, *devices)
-        costs = [(name, core, 0) for name, core in names.items()]
-        costs += [(device, entry.core, entry.rank) for device in devices for entry in ranked[device]]
+                self._known_device(device, f"driver:{device}", where)
+            if pair[0] == pair[1]:
+                text = f"slot driver:{pair[0]}: {where}: a device is not apart from itself"
+                raise BindingError(text, slot=f"driver:{pair[0]}")
+        costs = [(name, driver.core, 0) for name, driver in named.items()]
+        costs += [(device, e.core, e.rank) for device in ranked if device not in named for e in ranked[device]]
         targets = tuple(sorted({core for _, core, _ in costs}))
-        room = asked.capacity or len(items)
-        model = Model(items, targets, tuple(costs), tuple((core, room) for core in targets), asked.apart)
+        room = asked.capacity or len(ranked)
+        apart = tuple(dict.fromkeys(asked.apart))
+        model = Model(tuple(ranked), targets, tuple(costs), tuple((core, room) for core in targets), apart)
         placed = self._skb.optimise(model)
         if placed is None:
             limits = [f"at most {asked.capacity} a core"] if asked.capacity else []
-            limits += [f"{' and '.join(pair)} apart" for pair in asked.apart]
-            raise BindingError(
-                f"slot driver:{items[0]}: {at}: no placement of {len(items)} drivers on {len(targets)} cores: "
-                + ", ".join(limits),
-                slot=f"driver:{items[0]}",
-            )
-        for device, core in placed.assignment:
-            if device not in names:
-                self._drivers[device] = Driver(device, core, ranked[device], "")
+            limits += [f"{' and '.join(pair)} apart" for pair in apart]
+            count = f"{len(ranked)} drivers on {len(targets)} cores"
+            slot = f"driver:{next(iter(ranked))}"
+            raise BindingError(f"slot {slot}: {at}: no placement of {count}: {', '.join(limits)}", slot=slot)
+        return {
+            device: named.get(device, Driver(device, core, ranked[device], "")) for device, core in placed.assignment
+        }
 
     # Interrupts
 
     def interrupts(self, device: str) -> tuple[Route, ...]:
         """Who takes each interrupt of a device.  Raises as `driver`."""
         row = self.device(device, f"interrupt:{device}")
-        driver = self.driver(device).core
         if not row.irqs:
             return ()
-        ranked = self._ranked("interrupt", device)
+        driver = self.driver(device).core
+        with self.knowing_drivers():
+            ranked = self._ranked("interrupt", device)
         named = self._board.bind.interrupt
         least = [entry.core for entry in ranked if entry.rank == ranked[0].rank]
         turn = least if row.msi else least[:1]

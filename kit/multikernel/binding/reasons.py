@@ -83,8 +83,10 @@ def _home(known: Knowledge, slot: str, a: int, b: int) -> Reason:
     if not rows:
         raise BindingError(f"no memory is addressable from both core {a} and core {b}", slot=slot)
     home, region = map(str, rows[0])
-    source, where = ("near", "the receiver's node") if home == "receiver" else ("common", "memory both can address")
-    others = known.skb.query(f"{source}({a}, {b}, O, R)").rows
+    source = "near" if home == "receiver" else "common"
+    where = HOMES.get(home, f"the {home}'s node")
+    kits = (source, 4) in known.skb.program.predicates  # a policy of a board's own has others
+    others = known.skb.query(f"{source}({a}, {b}, O, R)").rows if kits else ()
     candidates = tuple(Candidate(str(name), int(order)) for order, name in others)
     subject = f"the buffer of a channel {a}->{b} lives on {where}"
     return Reason(slot, region, subject, "", candidates, (), _proofs(known, "home", (a, b, home, region)))
