@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from multikernel import Multikernel, assemble
+
+MIXED = str(Path(__file__).with_name("mixed.yaml"))
 
 
 @pytest.mark.kernel("paper-8x4-amd", "x86-qemu", "zcu102")
@@ -34,3 +38,16 @@ def test_the_rings_in_python_conform_too(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("MKIT_REQUIRE_C", raising=False)
     with Multikernel(assemble("x86-qemu", platform="host")).boot("host") as kernel:
         assert {*kernel.run("conform").column("transport")} == {"ump", "lmp"}
+
+
+@pytest.mark.kernel(MIXED)
+def test_cores_of_any_word_size_and_byte_order_conform(kernel: Multikernel) -> None:
+    """Over every pair of a host with native registers and peers of 64 and 32 bits, little- and big-endian, with
+    and without an MMU: all but two cores of one kind differ in one of these."""
+    rows = kernel.run("conform", messages=60)
+    kinds = {core.id: core.kind for core in kernel.blueprint.cores}
+    pairs = {
+        (kinds[int(str(a))], kinds[int(str(b))]) for a, b in zip(rows.column("src"), rows.column("dst"), strict=True)
+    }
+    assert {(a, b) for a in kinds.values() for b in kinds.values() if a != b} <= pairs
+    assert {core.state for core in kernel.cores()} == {"joined"}
