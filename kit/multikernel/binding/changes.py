@@ -1,77 +1,213 @@
-"""The smallest changes of a board that would change a choice: one fact more, or one fewer.
+"""The smallest edits of a board that would change a choice.
 
-Each is tried on an SKB of its own: what the proof rests on is taken away, what a rejected plugin lacks is
-added, and the slot is decided again.  So what is told is what would happen, not what might.
+Each is tried: the board's content is edited and checked like a file, its facts replace the old ones, the slot is
+decided again, and every other slot must still be filled.  So what is told is what would happen.
 
-Interface: `changes(known, slot, pair, proofs, rejected)`.
+1. Naming another candidate under `bind`.
+2. A single move (`moves.py`): what would take a fact of the proof away, or bring one that a rejected plugin lacks.
+3. Pairs of moves: what is lacking after a first one; then any two.
+
+Interface: `changes(known, question)`; `Change`, `Question`; `trial(known, edits)`, the knowledge after edits.
 
 May not know: policies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import combinations
 
-from multikernel.assemble import Knowledge, know
-from multikernel.binding.board_facts import BOARD
-from multikernel.binding.slots import Rejected
-from multikernel.errors import BindingError
-from multikernel.knowledge.explain import Derivation
-from multikernel.knowledge.facts import Fact, Source, show_atom
+from multikernel.assemble import Knowledge
+from multikernel.binding.board_facts import entries
+from multikernel.binding.edits import Edit, with_followers
+from multikernel.binding.gateways import gateways
+from multikernel.binding.measured import place
+from multikernel.binding.moves import Move, moves, moves_away
+from multikernel.binding.slots import Slots
+from multikernel.board.model import Board
+from multikernel.errors import BindingError, BoardError
+from multikernel.knowledge.explain import Derivation, Failure
+from multikernel.knowledge.facts import Key, Source
 
+TRIALS = 24
+"""How many edited boards are tried for one question: some tens of milliseconds each at 512 cores."""
+NAMING = tuple(("bind", head) for head in ("skb", "cpu-driver", "monitor", "transport", "consistency"))
+"""Where a board names plugins: that changes no fact.  (Longer paths begin so.)"""
 SUPPOSED = Source("asserted", "supposed")
-_SAID_BY_BOARDS = frozenset(predicate.name for predicate in BOARD)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What fills `slot`, which is the slot asked for as the board then calls it."""
+
+    slot: str
+    chosen: str
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """With `fact` added (or, where `added` is False, taken away from `source`), `chosen` fills the slot."""
+    """After the edits, `chosen` fills `slot`."""
 
-    added: bool
-    fact: str
-    source: str
+    edits: tuple[Edit, ...]
+    slot: str
     chosen: str
 
 
-def changes(
-    known: Knowledge,
-    slot: str,
-    pair: tuple[int, int] | None,
-    proofs: Sequence[Derivation],
-    rejected: Sequence[Rejected],
-) -> tuple[Change, ...]:
-    """Every change of one fact about the board after which another plugin fills the slot."""
-    trial = know(known.board, known.registry, known.platform)
-    before = known.slots.decide(slot, pair).chosen
-    found: list[Change] = []
-    for fact in _board_facts(proofs):
-        trial.skb.retract(fact.predicate, fact.values)
-        chosen = _chosen(trial, slot, pair)
-        trial.skb.assert_fact(fact.predicate, fact.values, fact.source)
-        if chosen not in ("", before):
-            found.append(Change(False, str(fact), str(fact.source), chosen))
-    lacking = dict.fromkeys(reject.failure.leaf().missing for reject in rejected)
-    for key in lacking:
-        if key is None or key[0] not in _SAID_BY_BOARDS:
-            continue
-        trial.skb.assert_fact(*key, SUPPOSED)
-        chosen = _chosen(trial, slot, pair)
-        trial.skb.retract(*key)
-        if chosen not in ("", before):
-            found.append(Change(True, show_atom(*key), "", chosen))
-    trial.skb.close()
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A decision that might be another.  `ask` decides it, and raises BindingError where it cannot be; `named` are
+    the edits that name another plugin; `proofs` why it is as it is; `failures` why what could be instead is not.
+    `wanted` is the choice looked for, empty any other, and `naming` the edits that name it."""
+
+    ask: Callable[[Knowledge], Answer]
+    named: tuple[Move, ...] = ()
+    proofs: tuple[Derivation, ...] = ()
+    failures: Callable[[Knowledge], Iterable[Failure]] = lambda known: ()
+    wanted: str = ""
+    naming: tuple[Move, ...] = ()
 
 
-def _board_facts(proofs: Iterable[Derivation]) -> Iterable[Fact]:
-    facts = dict.fromkeys(fact for proof in proofs for fact in proof.facts())
-    return (fact for fact in facts if fact.predicate in _SAID_BY_BOARDS)
+def changes(known: Knowledge, question: Question, every: bool = False) -> tuple[Change, ...]:
+    """Edits that bring another choice, the smallest first: one that names it, where that can be, and one of what the
+    machine is; pairs where neither is enough.  With `every`, the smallest for each other choice."""
+    return _Search(known, question, every).run()
 
 
-def _chosen(trial: Knowledge, slot: str, pair: tuple[int, int] | None) -> str:
-    """What fills the slot now; empty when nothing does."""
-    try:
-        return trial.slots.decide(slot, pair).chosen
-    except BindingError:
-        return ""
+@contextmanager
+def trial(known: Knowledge, edits: Sequence[Edit]) -> Iterator[tuple[tuple[Edit, ...], Knowledge]]:
+    """Within, what would be known of the edited board; and the edits, with those that follow from them.  Raises
+    BoardError for a board that does not hold together.  Nothing else may ask `known` meanwhile."""
+    with _supposing(known, edits, _said(known.board)) as then:
+        yield then
+
+
+@contextmanager
+def _supposing(
+    known: Knowledge, edits: Sequence[Edit], said: Mapping[Key, None]
+) -> Iterator[tuple[tuple[Edit, ...], Knowledge]]:
+    every, board = with_followers(known.board, edits)
+    says = said if all(edit.path[:2] in NAMING for edit in every) else _said(board)
+    removed = [key for key in said if key not in says]
+    removed += [("gateway", row) for row in known.gateways.items()]
+    added = [(*key, SUPPOSED) for key in says if key not in said]
+    with known.skb.supposing(removed, added):
+        slots = Slots(board, known.registry, known.skb)
+        if known.measured:
+            for count in board.topology().classes():
+                place(known.skb, board, count.src, count.dst)
+        tree = gateways(board, known.registry, slots)
+        with known.skb.supposing((), [("gateway", row, SUPPOSED) for row in tree.items()]):
+            yield every, replace(known, board=board, slots=slots, gateways=tree)
+
+
+def _said(board: Board) -> dict[Key, None]:
+    return {(name, values): None for name, values, _ in entries(board)}
+
+
+class _Search:
+    def __init__(self, known: Knowledge, question: Question, every: bool) -> None:
+        self._known, self._question, self._every = known, question, every
+        try:
+            self._before = question.ask(known).chosen
+        except BindingError:
+            self._before = ""
+        self._said: dict[Key, None] = {}
+        self._found: dict[str, Change] = {}
+        self._tried: set[str] = set()
+
+    def run(self) -> tuple[Change, ...]:
+        self._said = _said(self._known.board)
+        self._each(self._question.named)
+        singles = self._moves(self._known)
+        self._each(self._and_named(singles))
+        if self._every or not self._found:
+            after = ((*first, *second) for first in singles for second in self._after(first))
+            self._each(self._and_named(after))
+            self._each((*first, *second) for first, second in combinations(singles, 2))
+        return tuple(sorted(self._found.values(), key=lambda change: len(change.edits)))
+
+    def _and_named(self, moves: Iterable[Move]) -> Iterator[Move]:
+        """The moves; where one choice is wanted, each also with what names it: others may go before it."""
+        for move in moves:
+            yield move
+            yield from ((*move, *naming) for naming in self._question.naming)
+
+    def _each(self, moves: Iterable[Move]) -> None:
+        """Try moves: the first that brings something, or all."""
+        for move in moves:
+            if self._try(move) and not self._every:
+                return
+
+    def _after(self, first: Move) -> tuple[Move, ...]:
+        """The moves that may matter after a first one, and did not before."""
+        if len(self._tried) >= TRIALS:
+            return ()
+        try:
+            with _supposing(self._known, first, self._said) as (_, then):
+                return tuple(move for move in self._moves(then) if _told(move) not in self._tried)
+        except (BindingError, BoardError):
+            return ()
+
+    def _moves(self, known: Knowledge) -> tuple[Move, ...]:
+        """The moves that may matter, those of fewer edits first."""
+        found: dict[str, Move] = {}
+        for proof in self._question.proofs:
+            for fact in proof.facts():
+                for move in moves_away(known.board, fact.predicate, fact.values):
+                    found.setdefault(_told(move), move)
+        for failure in self._question.failures(known):
+            for move in _towards(known.board, failure):
+                found.setdefault(_told(move), move)
+        return tuple(sorted(found.values(), key=len))
+
+    def _try(self, move: Move) -> bool:
+        """Whether the move brings a choice that was not found before."""
+        question = self._question
+        enough = question.wanted in self._found
+        if enough or _told(move) in self._tried or len(self._tried) >= TRIALS or _twice(move):
+            return False
+        self._tried.add(_told(move))
+        try:
+            with _supposing(self._known, move, self._said) as (edits, then):
+                answer = question.ask(then)
+                if answer.chosen == self._before or answer.chosen in self._found:
+                    return False
+                if question.wanted not in ("", answer.chosen):
+                    return False
+                if self._before:
+                    _all_filled(then)
+                self._found[answer.chosen] = Change(edits, answer.slot, answer.chosen)
+                return True
+        except (BindingError, BoardError):
+            return False
+
+
+def _towards(board: Board, failure: Failure) -> Iterator[Move]:
+    for leaf in failure.leaves():
+        if leaf.missing is not None:
+            yield from moves(board, leaf.missing)
+        if leaf.because is not None:
+            for fact in leaf.because.facts():
+                yield from moves_away(board, fact.predicate, fact.values)
+
+
+def _told(move: Move) -> str:
+    return "\n".join(map(str, move))
+
+
+def _twice(move: Move) -> bool:
+    """Whether two edits are of one value: the second would undo the first."""
+    paths = [edit.path for edit in move]
+    return len(set(paths)) < len(paths)
+
+
+def _all_filled(known: Knowledge) -> None:
+    """Raises BindingError for a slot that cannot be filled, or a class of pairs whose channels no memory holds."""
+    for slot in known.slots.all():
+        known.slots.decide(slot)
+    for count in known.board.topology().classes():
+        if not known.skb.query(f"home({count.src}, {count.dst}, H, R)"):
+            raise BindingError(f"no memory holds a channel of {count.name}", slot=f"home:{count.name}")
+

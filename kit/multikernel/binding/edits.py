@@ -61,7 +61,7 @@ def show_value(value: Data) -> str:
     """A value as YAML has it on one line."""
     match value:
         case None:
-            return "(not there)"
+            return "not stated"
         case bool():
             return "true" if value else "false"
         case list():
@@ -181,7 +181,9 @@ def _set(data: Data, path: Path, value: Data) -> None:
     for part in path[:-1]:
         match data, part:
             case dict(), str():
-                data = data.setdefault(part, {})
+                if data.get(part) in (None, "auto"):  # for all of them: gives way to one for each
+                    data[part] = {}
+                data = data[part]
             case list(), int():
                 data = data[part]
             case _:

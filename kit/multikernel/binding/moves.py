@@ -218,12 +218,22 @@ def _incoherent(text: Text, values: Row) -> Iterator[Move]:
 
 
 def _hidden(text: Text, values: Row) -> Iterator[Move]:
-    """The space's own maps to the region go."""
-    space, region = str(values[0]), values[1]
-    row = text.board.spaces.get(space)
-    places = [place for place, entry in enumerate(row.maps) if entry.to == region] if row else []
-    if places:
-        yield tuple(text.set(("spaces", space, "maps", place), None) for place in reversed(places))
+    """The maps to the region go from the space, or from the one it lies over that has them."""
+    name, region = str(values[0]), values[1]
+    while (row := text.board.spaces.get(name)) is not None:
+        places = [place for place, entry in enumerate(row.maps) if entry.to == region]
+        if places:
+            yield tuple(text.set(("spaces", name, "maps", place), None) for place in reversed(places))
+        name = row.overlay or ""
+
+
+def _other_memory(text: Text, values: Row) -> Iterator[Move]:
+    """The region is of another kind of memory."""
+    region, kind = values[0], values[1]
+    if (row := text.row_called("regions", region)) >= 0:
+        for other in ("dram", "hbm", "cxl", "sram", "tcm"):
+            if other != kind:
+                yield (text.set(("regions", row, "kind"), other),)
 
 
 def _seen(text: Text, values: Pattern) -> Iterator[Move]:
@@ -303,6 +313,7 @@ TAKE: dict[str, Take] = {
     "package": _leave_groups,
     "cluster": _leave_groups,
     "fails": _starts_well,
+    "region": _other_memory,
     "region_node": _no_region_node,
     "island_region": _incoherent,
     "sees": _hidden,

@@ -1,8 +1,14 @@
-"""Why a slot is bound as it is: what `mkit why` says.
+"""Why a slot is bound as it is, for every kind of slot: what `mkit why` says.
 
     reason(known, "transport:0->31")   a slot of the blueprint, or the transport of one pair
-    reason(known, "home:0->31")        where the pair's channel lives
+    reason(known, "home:0->31")        where the pair's channel lives; also home:CLASS
     reason(known, "tree:numa")         the packages' leaders and their order
+    reason(known, "skb")               the backend that answers
+    explained(known, slot)             the same without edits, which take the time
+    mending(known, slot)               edits that would fill a slot that nothing fills
+    why_not(known, slot, plugin)       why a plugin does not fill a slot
+    every_slot(known)                  every slot there is a reason for, pairs of cores by class
+    KINDS                              by the head of a slot: who explains it
 
 The proof for a pair is of that pair, from its own facts.
 
@@ -12,52 +18,143 @@ May not know: how it is printed.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TypeAlias
 
-from multikernel.assemble import Knowledge
-from multikernel.binding.changes import Change, changes
-from multikernel.binding.slots import Candidate, Rejected
+from multikernel.assemble import DEFAULT_BACKEND, Knowledge, backend_for
+from multikernel.binding.changes import Answer, Change, Question, changes
+from multikernel.binding.edits import Edit, content, value_at
+from multikernel.binding.measured import timings
+from multikernel.binding.moves import Move
+from multikernel.binding.placed_reasons import PLACED, placed_slots
+from multikernel.binding.reason import Reason, core_of, proofs
+from multikernel.binding.slots import AUTO, Candidate, Decision, Rejected, unknown_slot
+from multikernel.board.yamlread import Data
 from multikernel.errors import BindingError
-from multikernel.knowledge.explain import Derivation
-from multikernel.knowledge.facts import Row
+from multikernel.knowledge.explain import Failure
 
 PAIR = re.compile(r"(transport|home):([0-9]+)->([0-9]+)")
 TREES = {"multicast": "multicast_order", "numa": "numa_order"}
+FLAT = ("broadcast", "unicast")
+PLUGINS = ("cpu-driver", "monitor", "transport", "consistency")
+"""Heads of the slots that rules fill with a plugin."""
+HOMES = {"receiver": "the receiver's node", "region": "memory both can address"}
+Explain: TypeAlias = Callable[[Knowledge, str], Reason]
+
+
+def reason(known: Knowledge, slot: str, every: bool = False) -> Reason:
+    """The reason, with the smallest edits that would give another choice; with `every`, for each other choice.
+    Raises UsageError for a slot that is not there, BindingError for one that cannot be filled."""
+    found = explained(known, slot)
+    if found.question is None:
+        return found
+    return replace(found, changes=changes(known, found.question, every))
+
+
+def explained(known: Knowledge, slot: str) -> Reason:
+    """The reason without edits.  Raises as `reason`."""
+    head = slot.partition(":")[0]
+    if head not in KINDS:
+        raise unknown_slot(slot, every_slot(known), known.board.name)
+    return KINDS[head](known, slot)
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """`chosen` fills `slot`; `subject` says what was decided in one line; `named_at` is where the board
-    names it, or empty; `proofs` lead from the policy's rule down to facts; `changes` of the board would
-    change the choice."""
+class Denial:
+    """Why `plugin` does not fill `slot`, which `chosen` fills (empty: nothing does): what it lacks, or its rank
+    behind the other's; and the smallest edits after which it does."""
 
     slot: str
+    plugin: str
     chosen: str
-    subject: str
+    lacks: Rejected | None
+    rank: int
+    chosen_rank: int
     named_at: str
-    candidates: tuple[Candidate, ...]
-    rejected: tuple[Rejected, ...]
-    proofs: tuple[Derivation, ...]
-    changes: tuple[Change, ...] = ()
+    changes: tuple[Change, ...]
 
 
-def reason(known: Knowledge, slot: str) -> Reason:
-    """The reason.  Raises BindingError for a slot that is not there or cannot be filled."""
-    if match := PAIR.fullmatch(slot):
-        a, b = (_core(known, int(text), slot) for text in match.groups()[1:])
-        if match[1] == "home":
-            return _home(known, slot, a, b)
-        return _slot(known, slot, f"transport:{known.board.topology().pair_class(a, b)}", (a, b))
-    head, _, name = slot.partition(":")
-    if head == "tree":
-        return _tree(known, slot, name)
+def why_not(known: Knowledge, slot: str, plugin: str) -> Denial:
+    """See `Denial`.  Raises UsageError for a slot that is not there, of a kind no plugin fills, or a plugin that is
+    not installed."""
+    if slot == "skb":
+        return _other_backend(known, plugin)
+    bare, pair = _bare(known, slot)
+    lacks = known.slots.lacks(bare, plugin, pair)
+    ranks = {candidate.name: candidate.rank for candidate in known.slots.candidates(bare, pair)}
+    try:
+        decision: Decision | None = known.slots.decide(bare, pair)
+    except BindingError:
+        decision = None
+    chosen, named_at = (decision.chosen, decision.named_at) if decision is not None else ("", "")
+    found: tuple[Change, ...] = ()
+    if chosen != plugin:
+        question = question_of(known, slot, bare, pair, decision)
+        named = naming(known, bare, plugin)
+        here = question.named if lacks is None else ()
+        found = changes(known, replace(question, named=here, wanted=plugin, naming=named))
+    return Denial(slot, plugin, chosen, lacks, ranks.get(plugin, 0), ranks.get(chosen, 0), named_at, found)
+
+
+def _other_backend(known: Knowledge, plugin: str) -> Denial:
+    """Every installed backend serves; `get` raises for another."""
+    known.registry.skb_backends.get(plugin)
+    found: tuple[Change, ...] = ()
+    question = _skb(known, "skb").question
+    if question is not None and plugin != known.backend:
+        found = changes(known, replace(question, named=naming(known, "skb", plugin), wanted=plugin))
+    named_at = known.board.where("bind", "skb") if dict(known.board.bindings()).get("skb", AUTO) != AUTO else ""
+    return Denial("skb", plugin, known.backend, None, 0, 0, named_at, found)
+
+
+def mending(known: Knowledge, slot: str) -> tuple[Change, ...]:
+    """Edits after which something fills the slot."""
+    bare, pair = _bare(known, slot)
+    return changes(known, question_of(known, slot, bare, pair, None))
+
+
+def _bare(known: Knowledge, slot: str) -> tuple[str, tuple[int, int] | None]:
+    """A slot as plugins fill it, and the pair it is about.  Raises UsageError."""
+    head = slot.partition(":")[0]
+    if head not in PLUGINS:
+        filled = [other for other in every_slot(known) if other.partition(":")[0] in PLUGINS]
+        raise unknown_slot(slot, filled, known.board.name)
+    match = PAIR.fullmatch(slot)
+    if match is None:
+        return slot, _pair_of(known, slot)
+    a, b = (core_of(known, int(text), slot) for text in match.groups()[1:])
+    return f"transport:{known.board.topology().pair_class(a, b)}", (a, b)
+
+
+def every_slot(known: Knowledge) -> tuple[str, ...]:
+    """Every slot there is a reason for; of pairs of cores only the classes."""
+    homes = (f"home:{count.name}" for count in known.board.topology().classes())
+    return ("skb", *known.slots.all(), *homes, *(f"tree:{name}" for name in (*FLAT, *TREES)), *placed_slots(known))
+
+
+def _plugin(known: Knowledge, slot: str) -> Reason:
     return _slot(known, slot, slot, None)
+
+
+def _transport(known: Knowledge, slot: str) -> Reason:
+    if match := PAIR.fullmatch(slot):
+        a, b = (core_of(known, int(text), slot) for text in match.groups()[1:])
+        return _slot(known, slot, f"transport:{known.board.topology().pair_class(a, b)}", (a, b))
+    return _slot(known, slot, slot, _pair_of(known, slot))
+
+
+def _pair_of(known: Knowledge, slot: str) -> tuple[int, int] | None:
+    """The pair for which a class is decided."""
+    name = slot.partition(":")[2]
+    return next(((c.src, c.dst) for c in known.board.topology().classes() if c.name == name), None)
 
 
 def _slot(known: Knowledge, asked: str, slot: str, pair: tuple[int, int] | None) -> Reason:
     decision = known.slots.decide(slot, pair)
+    because = proofs(known, *decision.goal)
     rejected = known.slots.rejected(slot, pair)
-    proofs = _proofs(known, *decision.goal)
     return Reason(
         asked,
         decision.chosen,
@@ -65,9 +162,56 @@ def _slot(known: Knowledge, asked: str, slot: str, pair: tuple[int, int] | None)
         decision.named_at,
         decision.candidates,
         rejected,
-        proofs,
-        () if decision.named_at else changes(known, slot, pair, proofs, rejected),
+        because,
+        question_of(known, asked, slot, pair, decision),
+        timings=timings(known.measured, known.board, slot.partition(":")[2]) if slot.startswith("transport:") else (),
     )
+
+
+def question_of(
+    known: Knowledge, asked: str, slot: str, pair: tuple[int, int] | None, decision: Decision | None
+) -> Question:
+    """What a slot could be bound to instead; `decision` is None where nothing fills it."""
+
+    def ask(then: Knowledge) -> Answer:
+        now = _as_called(then, slot, pair)
+        pairwise = pair is not None and (asked != slot or now != slot)
+        told = f"transport:{pair[0]}->{pair[1]}" if pair is not None and pairwise else slot
+        return Answer(told, then.slots.decide(now, pair).chosen)
+
+    def failures(then: Knowledge) -> Iterable[Failure]:
+        rejected: Iterable[Rejected] = then.slots.rejected(_as_called(then, slot, pair), pair)
+        return tuple(reject.failure for reject in rejected)
+
+    chosen = decision.chosen if decision is not None else ""
+    because = proofs(known, *decision.goal) if decision is not None else ()
+    others = [AUTO] if known.slots.named(slot) != AUTO else []
+    others += [candidate.name for candidate in known.slots.candidates(slot, pair) if candidate.name != chosen]
+    named = tuple(move for other in others for move in naming(known, slot, other))
+    return Question(ask, named, because, failures)
+
+
+def _as_called(known: Knowledge, slot: str, pair: tuple[int, int] | None) -> str:
+    """A slot as a board calls it: a pair's class may have another name there."""
+    return f"transport:{known.board.topology().pair_class(*pair)}" if pair is not None else slot
+
+
+def naming(known: Knowledge, slot: str, plugin: str) -> tuple[Move, ...]:
+    """The edit that names a plugin for a slot under `bind`; none for messages within a core, which it has no word
+    for.  Where the board has one name for all, the others keep it."""
+    head, _, subject = slot.partition(":")
+    if subject == "self":
+        return ()
+    data = content(known.board)
+    held = value_at(data, ("bind", head)) or AUTO
+    if not subject:
+        return ((Edit(("bind", head), held, plugin),),)
+    if held == AUTO or isinstance(held, dict):
+        path = ("bind", head, subject)
+        return ((Edit(path, value_at(data, path) or AUTO, plugin),),)
+    subjects = [other.partition(":")[2] for other in known.slots.all() if other.startswith(f"{head}:")]
+    each: dict[str, Data] = {other: held for other in subjects if other != "self"}
+    return ((Edit(("bind", head), held, {**each, subject: plugin}),),)
 
 
 def _subject(known: Knowledge, slot: str) -> str:
@@ -75,42 +219,86 @@ def _subject(known: Knowledge, slot: str) -> str:
     for count in known.board.topology().classes():
         if head == "transport" and count.name == name:
             return f"class {name}: {count.pairs} pairs, decided for {count.src}->{count.dst}"
-    return f"{head} {name}".strip()
+    return "messages within a core" if slot == "transport:self" else f"{head} {name}".strip()
 
 
-def _home(known: Knowledge, slot: str, a: int, b: int) -> Reason:
-    rows = known.skb.query(f"home({a}, {b}, H, R)").rows
-    if not rows:
-        raise BindingError(f"no memory is addressable from both core {a} and core {b}", slot=slot)
-    home, region = map(str, rows[0])
+def _home(known: Knowledge, slot: str) -> Reason:
+    match = PAIR.fullmatch(slot)
+    if match is not None:
+        a, b = (core_of(known, int(text), slot) for text in match.groups()[1:])
+    else:
+        pair = _pair_of(known, slot)
+        if pair is None:
+            raise unknown_slot(slot, every_slot(known), known.board.name)
+        a, b = pair
+    home, region = _homed(known, a, b)
     source = "near" if home == "receiver" else "common"
     where = HOMES.get(home, f"the {home}'s node")
     kits = (source, 4) in known.skb.program.predicates  # a policy of a board's own has others
     others = known.skb.query(f"{source}({a}, {b}, O, R)").rows if kits else ()
     candidates = tuple(Candidate(str(name), int(order)) for order, name in others)
     subject = f"the buffer of a channel {a}->{b} lives on {where}"
-    return Reason(slot, region, subject, "", candidates, (), _proofs(known, "home", (a, b, home, region)))
+    because = proofs(known, "home", (a, b, home, region))
+    question = Question(lambda then: Answer(slot, _homed(then, a, b)[1]), proofs=because)
+    return Reason(slot, region, subject, "", candidates, (), because, question)
 
 
-def _tree(known: Knowledge, slot: str, name: str) -> Reason:
+def _homed(known: Knowledge, a: int, b: int) -> tuple[str, str]:
+    rows = known.skb.query(f"home({a}, {b}, H, R)").rows
+    if not rows:
+        raise BindingError(f"no memory is addressable from both core {a} and core {b}", slot=f"home:{a}->{b}")
+    home, region = map(str, rows[0])
+    return home, region
+
+
+def _tree(known: Knowledge, slot: str) -> Reason:
+    name = slot.partition(":")[2]
+    if name in FLAT:
+        return Reason(slot, "flat", "the boot core reaches every other itself, by id; no fact decides it")
     if name not in TREES:
-        flat = "broadcast", "unicast"
-        if name not in flat:
-            raise BindingError(f"there is no tree {name!r}; there are {', '.join((*flat, *TREES))}", slot=slot)
-        return Reason(slot, "flat", "the boot core reaches every other itself, by id", "", (), (), ())
+        raise unknown_slot(slot, [f"tree:{each}" for each in (*FLAT, *TREES)], known.board.name)
     rows = known.skb.query(f"{TREES[name]}(K, P, C)").rows
-    chosen = ", ".join(str(core) for _, _, core in rows) or "none: one package"
-    proofs = tuple(proof for row in rows for proof in _proofs(known, TREES[name], row))
-    return Reason(slot, chosen, "leaders of the other packages, in the order the root sends", "", (), (), proofs)
+    because = tuple(proof for row in rows for proof in proofs(known, TREES[name], row))
+    question = Question(lambda then: Answer(slot, _order(then, name)), proofs=because)
+    subject = "leaders of the other packages, in the order the root sends"
+    return Reason(slot, _order(known, name), subject, proofs=because, question=question)
 
 
-def _proofs(known: Knowledge, name: str, values: Row) -> tuple[Derivation, ...]:
-    proof = known.skb.explain(name, *values)
-    return (proof,) if proof is not None else ()
+def _order(known: Knowledge, name: str) -> str:
+    rows = known.skb.query(f"{TREES[name]}(K, P, C)").rows
+    return ", ".join(str(core) for _, _, core in rows) or "none: one package"
 
 
-def _core(known: Knowledge, core: int, slot: str) -> int:
-    cores = known.board.topology().cores
-    if not any(entry.id == core for entry in cores):
-        raise BindingError(f"{known.board.name} has no core {core}; it has {cores[0].id} to {cores[-1].id}", slot=slot)
-    return core
+def _skb(known: Knowledge, slot: str) -> Reason:
+    if slot != "skb":
+        raise unknown_slot(slot, every_slot(known), known.board.name)
+    installed = known.registry.skb_backends.names()
+    named = dict(known.board.bindings()).get("skb", AUTO) != AUTO
+    subject = f"the backend that answers: {DEFAULT_BACKEND} where it is installed and the board names none"
+    others = [name for name in installed if name != known.backend]
+    return Reason(
+        slot,
+        known.backend,
+        "the backend that answers" if named else subject,
+        known.board.where("bind", "skb") if named else "",
+        tuple(Candidate(name, 0) for name in installed),
+        question=Question(
+            lambda then: Answer(slot, backend_for(then.board, then.registry)),
+            tuple(move for other in others for move in naming(known, "skb", other)),
+        ),
+    )
+
+
+KINDS: Mapping[str, Explain] = MappingProxyType(
+    {
+        "skb": _skb,
+        "cpu-driver": _plugin,
+        "monitor": _plugin,
+        "transport": _transport,
+        "consistency": _plugin,
+        "home": _home,
+        "tree": _tree,
+        **PLACED,
+    }
+)
+"""Who explains a slot, by its head.  What a function gives may have a `Question`: then edits are looked for."""

@@ -1,7 +1,7 @@
 """One decision a slot: which plugin, of which candidates, and what the others lack.
 
     Slots(board, registry, skb).all()     every slot the board has
-    .decide(slot) -> Decision             raises BindingError
+    .decide(slot) -> Decision             raises BindingError, UsageError
     .rejected(slot) -> what the installed plugins lack that cannot fill it
 
 Slots: `cpu-driver:KIND`, `monitor`, `transport:CLASS` (`transport:self` for messages within a core),
@@ -13,10 +13,12 @@ May not know: platforms, the blueprint.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from multikernel.binding.offers import known, lacking
 from multikernel.board.model import Board
-from multikernel.errors import BindingError
+from multikernel.errors import BindingError, UsageError
 from multikernel.knowledge.explain import Failure
 from multikernel.knowledge.facts import Fact, Key, Row
 from multikernel.knowledge.near import near
@@ -48,6 +50,12 @@ class Rejected:
     def facts(self) -> tuple[Fact, ...]:
         """The facts that decided against it."""
         return tuple(dict.fromkeys((*self.failure.leaf().facts(), *self.failure.facts())))
+
+
+def unknown_slot(slot: str, slots: Sequence[str], board: str) -> UsageError:
+    """The error for a slot that is not there, naming the near ones."""
+    close = near(slot, slots) or tuple(slots)
+    return UsageError(f"there is no slot {slot!r} on {board}; there are {', '.join(close)}", code="unknown-slot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,8 @@ class Slots:
 
     def decide(self, slot: str, pair: tuple[int, int] | None = None) -> Decision:
         """The decision; for a transport, by the facts of `pair` instead of the class's representative.
-        Raises BindingError for a slot that is not there, cannot be filled, or is open between several."""
+        Raises UsageError for a slot that is not there, BindingError for one that cannot be filled or is open
+        between several."""
         shape = self._shape(slot, pair)
         candidates = self._candidates(shape)
         named, named_at = self._named_by_board(slot)
@@ -113,9 +122,11 @@ class Slots:
             raise BindingError(self._unmet(slot, shape), slot=slot)
         if len(candidates) > 1 and not shape.ranked:
             names = ", ".join(c.name for c in candidates)
+            head, _, subject = slot.partition(":")
+            fix = f"{head}: {{{subject}: {candidates[0].name}}}" if subject else f"{head}: {candidates[0].name}"
             raise BindingError(
                 f"slot {slot}: {names} all serve it and nothing ranks them; name one under bind: in "
-                f"{self._board.where('bind') or self._board.name}",
+                f"{self._board.where('bind') or self._board.name}, e.g. bind: {{{fix}}}",
                 slot=slot,
             )
         chosen = self._first(shape, candidates)
@@ -128,6 +139,28 @@ class Slots:
         a, b = shape.subject
         ((name,),) = self._skb.query(f"transport_of({a}, {b}, T)").rows
         return str(name)
+
+    def candidates(self, slot: str, pair: tuple[int, int] | None = None) -> tuple[Candidate, ...]:
+        """The plugins that could fill the slot, least rank first."""
+        return self._candidates(self._shape(slot, pair))
+
+    def lacks(self, slot: str, plugin: str, pair: tuple[int, int] | None = None) -> Rejected | None:
+        """What an installed plugin lacks; None if it could fill the slot.  Raises UsageError for one that is not
+        installed."""
+        shape = self._shape(slot, pair)
+        if plugin not in shape.installed:
+            head = slot.partition(":")[0]
+            close = near(plugin, shape.installed)
+            text = f"no {head} {plugin!r} is installed"
+            text += f" (did you mean {', '.join(close)}?)" if close else f"; there are {', '.join(shape.installed)}"
+            offer = known(head, plugin)
+            text += f"; {offer.requirement} offers it" if offer is not None else ""
+            troubles = [problem.message for problem in self._registry.problems]
+            text += "".join(f"\n  {trouble}" for trouble in troubles)
+            raise UsageError(text, code="unknown-name")
+        if plugin in (candidate.name for candidate in self._candidates(shape)):
+            return None
+        return self._reject(plugin, shape)
 
     def rejected(self, slot: str, pair: tuple[int, int] | None = None) -> tuple[Rejected, ...]:
         """What each installed plugin lacks that cannot fill the slot, by name."""
@@ -151,12 +184,10 @@ class Slots:
                 subjects = pair or self._classes.get(subject, self._self)
                 installed = registry.transports.names()
                 return _Shape("transport", "transport_serves", "transport_candidate", installed, subjects, ranked=True)
-            case "consistency" if subject:
+            case "consistency" if slot in self.all():
                 installed = registry.consistency_protocols.names()
                 return _Shape("protocol", "protocol_serves", "protocol_candidate", installed, (subject,))
-        slots = self.all()
-        close = near(slot, slots) or slots
-        raise BindingError(f"there is no slot {slot!r} on {self._board.name}; there are {', '.join(close)}", slot=slot)
+        raise unknown_slot(slot, self.all(), self._board.name)
 
     def _candidates(self, shape: _Shape) -> tuple[Candidate, ...]:
         subject = "".join(f"{value!r}, " for value in shape.subject)
@@ -172,6 +203,10 @@ class Slots:
         failure = self._skb.why_not("runs", shape.kind, name)[0]
         ((platform,),) = self._skb.query("platform(P)").rows
         return Rejected(name, f"a facet for platform {platform}", failure)
+
+    def named(self, slot: str) -> str:
+        """What the board names for `slot`, or `auto`."""
+        return self._named_by_board(slot)[0]
 
     def _named_by_board(self, slot: str) -> tuple[str, str]:
         head, _, subject = slot.partition(":")
@@ -193,7 +228,10 @@ class Slots:
         else:
             close = near(named, shape.installed)
             text += "is not installed" + (f" (did you mean {', '.join(close)}?)" if close else "") + self._problems()
-        raise BindingError(f"{text}; {', '.join(names) or 'nothing installed'} would serve", slot=slot)
+            if (offer := known(slot.partition(":")[0], named)) is not None:
+                text += f", {offer.requirement} offers it"
+        served = ", ".join(names) or f"nothing installed{self._offered(slot, shape)}"
+        raise BindingError(f"{text}; {served} would serve", slot=slot)
 
     def _unmet(self, slot: str, shape: _Shape) -> str:
         cores = f" (cores {', '.join(map(str, shape.subject))})" if shape.ranked else ""
@@ -203,7 +241,18 @@ class Slots:
             lines += [f"    {fact}: {fact.source}" for fact in reject.facts()[:FACTS_SHOWN]]
         if not shape.installed:
             lines.append("  none of this kind is installed; mkit plugins list shows what is")
+        if offered := self._offered(slot, shape):
+            lines.append(f"  not installed{offered}")
         return "\n".join(lines)
+
+    def _offered(self, slot: str, shape: _Shape) -> str:
+        """Known plugins that are not installed and might serve, and where they come from."""
+        head = slot.partition(":")[0]
+        subject = str(shape.subject[0]) if head in ("cpu-driver", "consistency") else ""
+        if head == "cpu-driver":
+            subject = self._board.topology().kind(subject).isa
+        offers = lacking(head, shape.installed, subject)
+        return f" ({', '.join(f'{offer.name} of {offer.requirement}' for offer in offers)})" if offers else ""
 
     def _problems(self) -> str:
         count = len(self._registry.problems)

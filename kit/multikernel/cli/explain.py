@@ -36,6 +36,7 @@ CODES = {
     "double-free": "Memory was given back to a memory server that has it already.",
     "not-ours": "Memory was given back to a memory server that it did not come from.",
     "unknown-name": "Nothing installed has that name; the near names are listed, `mkit plugins list` shows all.",
+    "unknown-slot": "The board has no such slot; the near ones are listed, `mkit assemble` shows all.  Exit 2.",
     "unknown-code": "There is no such error code; `mkit explain` lists all.",
     "no-plugins": "No plugin is installed, not even the kit's: install the distribution, do not only copy its files.",
     "template-kind": "There is no template for that kind of plugin.",

@@ -2,6 +2,7 @@
 
     configure(verbose, color)   once, by the root
     emit_json(document)         one JSON object on one line, with its schema_version
+    json_errors(json)           within, an error is an object on stdout too
     emit(text)                  a line of data
     note(text, level=0)         a line for the person, shown when -v was given `level` times
     show_error(error)           an error: diagnostics with their source line and a caret
@@ -16,8 +17,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -68,6 +70,27 @@ def emit(text: str = "") -> None:
 def emit_json(document: Mapping[str, object]) -> None:
     """One JSON object on one line of stdout, `schema_version` first."""
     print(json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False))
+
+
+@contextmanager
+def json_errors(json: bool) -> Iterator[None]:
+    """With --json, an error within is told on stdout too, as one object: `error` with its class's code, its message and
+    its diagnostics.  It is raised on, so that stderr and exit code are as without."""
+    from multikernel.errors import MultikernelError
+
+    try:
+        yield
+    except MultikernelError as error:
+        if json:
+            diagnostics: Sequence[Diagnostic] = getattr(error, "diagnostics", ())
+            told = {
+                "code": error.code,
+                "message": str(error),
+                "exit_code": error.exit_code,
+                "diagnostics": [asdict(diagnostic) for diagnostic in diagnostics],
+            }
+            emit_json({"error": told})
+        raise
 
 
 def emit_table(rows: Sequence[Sequence[str]], indent: str = "") -> None:
