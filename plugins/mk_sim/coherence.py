@@ -273,8 +273,9 @@ class Coherence:
         own = request.kind == OWN
         ps = self._wires.transaction(self.engine.now, core.place, home, concerned, data, own)
         if self._wires.offsets:
-            others = state.holders if own or owner is None else (state.owner,)
-            ps = max(0, ps + self._wires.offset(core.parameters.id, (c for c in others if c != core.parameters.id)))
+            others = state.holders if own else (state.far if owner is None else state.owner,)
+            me = core.parameters.id
+            ps = max(0, ps + self._wires.offset(me, (other for other in others if other not in (me, -1))))
         self._begin(request, ps)
 
     def _begin(self, request: Request, ps: int) -> None:
@@ -320,6 +321,8 @@ class Coherence:
             elif state.owner >= 0 and not state.dirty:
                 state.owner = -1  # exclusive becomes shared, memory is as good
             state.share(number, core.place)
+            if state.far < 0 or core.parameters.offset_ps > self._cores[state.far].parameters.offset_ps:
+                state.far = number
             return []
         lost = [self._cores[other] for other in state.holders if other != number]
         state.take(number, core.place)

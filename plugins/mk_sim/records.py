@@ -27,16 +27,18 @@ class Pokable(Protocol):
 
 class Line:
     """A line as an island has it.  `holders` are the cores with a copy, in the order they got it; `places` how
-    many of them are at each place (`wires.py`), `mask` a bit for each of these; `owner` is the holder that answers
-    for it, -1 if memory does; `dirty` if memory may differ."""
+    many of them are at each place (`wires.py`), `mask` a bit for each of these, `far` the one with the greatest
+    offset, -1 without holders; `owner` is the holder that answers for it, -1 if memory does; `dirty` if memory may
+    differ."""
 
-    __slots__ = ("data", "dirty", "holders", "locked", "mask", "owner", "places", "queue")
+    __slots__ = ("data", "dirty", "far", "holders", "locked", "mask", "owner", "places", "queue")
 
     def __init__(self) -> None:
         self.data = ZERO
         self.holders: dict[int, None] = {}
         self.places: dict[int, int] = {}
         self.mask = 0
+        self.far = -1
         self.owner = -1
         self.dirty = False
         self.locked = False
@@ -53,12 +55,14 @@ class Line:
         self.holders = {core: None}
         self.places = {place: 1}
         self.mask = 1 << place
+        self.far = core
 
     def drop(self) -> None:
         """No core has a copy."""
         self.holders = {}
         self.places = {}
         self.mask = 0
+        self.far = -1
 
 
 class Store:
