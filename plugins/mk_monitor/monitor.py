@@ -31,7 +31,7 @@ async def monitor(environment: Environment) -> None:
     Watching(events)
     Circuits(events, links, processes, Binding(events, links, processes))
     Frames(events, links, processes, arena)
-    Agreements(events, links, processes, broadcast, {"shootdown": Shootdown(processes)})
+    Agreements(events, links, processes, broadcast, {"shootdown": Shootdown(environment, processes)})
     if environment.core == environment.routes.boot_core:
         Console(events, links, processes)
     await broadcast.start()
@@ -40,13 +40,19 @@ async def monitor(environment: Environment) -> None:
 
 
 class Shootdown:
-    """A page of a process, gone from every core: see `multikernel.system.monitor.agreement.Replica`."""
+    """A page of a process, gone from every core: see `multikernel.system.monitor.agreement.Replica`.
 
-    def __init__(self, processes: Processes) -> None:
+    Pages are named by their address on the boot core, where agreements begin.  A core to which that address
+    means something else, as one of the two does not translate, has not mapped the page there: nothing goes."""
+
+    def __init__(self, environment: Environment, processes: Processes) -> None:
         self._processes = processes
+        self._named_alike = environment.routes.same_addresses(environment.core, environment.routes.boot_core)
 
     async def apply(self, process: str, value: int) -> None:
         """Take the page at `value` out of the address space of every dispatcher of `process` here."""
+        if not self._named_alike:
+            return
         for number in self._processes.dispatchers(process):
             await Invoke(KERNEL, DropPage(number, value))
 

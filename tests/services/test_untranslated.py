@@ -124,6 +124,35 @@ async def swaps(dispatcher: Dispatcher) -> tuple[()]:
     return ()
 
 
+async def namesakes(dispatcher: Dispatcher) -> tuple[()]:
+    """On the boot core: unmap a page whose virtual address is a physical one that `keeps` has mapped."""
+    listener = await dispatcher.export("there")
+    await dispatcher.spawn_on(R5, "keeps")
+    channel = await listener.accept()
+    address = int.from_bytes(await channel.recv(), "little")
+    mapping = await dispatcher.vspace.map(await dispatcher.memory.allocate(PAGE), at=address)
+    assert await mapping.unmap() == 0
+    await channel.send(b"gone")
+    await channel.recv()
+    return ()
+
+
+async def keeps(dispatcher: Dispatcher) -> tuple[()]:
+    mapping = await dispatcher.vspace.map(await dispatcher.memory.allocate(PAGE))
+    await dispatcher.store(mapping.address, VALUE)
+    channel = await dispatcher.connect(0, "there")
+    await channel.send(mapping.address.to_bytes(8, "little"))
+    await channel.recv()
+    assert await dispatcher.load(mapping.address) == VALUE
+    await channel.send(b"kept")
+    return ()
+
+
+def test_an_unmapping_takes_nothing_from_a_core_where_the_address_is_another_page() -> None:
+    with boot("zcu102", {"namesakes": namesakes, "keeps": keeps}) as kernel:
+        kernel.run("namesakes")
+
+
 def test_a_core_without_mmu_reaches_everything_its_space_has() -> None:
     with boot(MIXED, {"main": main, "there": unprotected}) as kernel:
         kernel.run("main", on=DSP)

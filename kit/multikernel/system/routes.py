@@ -46,6 +46,7 @@ class Routes:
         local = next((binding.plugin for binding in blueprint.bindings if binding.slot == "transport:self"), "lmp")
         self.local = PairClass("self", len(blueprint.cores), self.boot_core, self.boot_core, local, "sender", 16, "")
         self.cores: tuple[int, ...] = tuple(sorted(self._cores))
+        self._translating = frozenset(kind.name for kind in blueprint.kinds if kind.mmu == "full")
         self.one_island: bool = all(self.same_island(core, self.boot_core) for core in self.cores)
         self._places = dict(zip(self._cores, places(blueprint.cores), strict=True))
         self._pairs: dict[tuple[int, int], PairClass] = {}
@@ -105,6 +106,14 @@ class Routes:
     def same_island(self, a: int, b: int) -> bool:
         island = self._cores[a].island
         return island >= 0 and island == self._cores[b].island
+
+    def same_addresses(self, a: int, b: int) -> bool:
+        """Whether an address a process uses on `a` is for it the same memory on `b`: both translate and it is
+        mapped alike, or neither does and they have one space."""
+        here, there = self._cores[a], self._cores[b]
+        if here.kind in self._translating or there.kind in self._translating:
+            return here.kind in self._translating and there.kind in self._translating
+        return here.space == there.space
 
     def distances(self, nodes: Sequence[int]) -> list[list[int]]:
         """How far each NUMA node is from each, by links or else by the firmware's distance, indexed by node;
