@@ -23,6 +23,7 @@ from multikernel.board.model import Board
 from multikernel.board.overlay import load_document
 from multikernel.board.references import reference_faults
 from multikernel.board.shape import Fault, shape_faults
+from multikernel.board.units import MAX_IDS, Ids, TooManyIds
 from multikernel.board.yamlread import Data, SyntaxFault, lines_of
 from multikernel.errors import BoardError, Diagnostic
 from multikernel.spec import BoardDirSpec
@@ -41,9 +42,12 @@ def load_board(
     except SyntaxFault as fault:
         raise _error([Fault(fault.mark, fault.code, fault.message)], texts) from None
     try:
-        board = Board.model_validate(merged.data)
+        board = Board.model_validate(merged.data, context=Ids())
     except ValidationError as error:
         raise _error(shape_faults(error, merged.spot), texts) from None
+    except TooManyIds:
+        message = f"the sets of cores hold more than {MAX_IDS} ids in all"
+        raise _error([Fault(Mark(source.file, 0, 0), "ids-many", message)], texts) from None
     faults = reference_faults(board, merged.spot)
     if faults:
         raise _error(faults, texts)

@@ -24,6 +24,7 @@ from multikernel.board.marks import Mark, Spot
 from multikernel.board.topology import Topology
 from multikernel.board.units import Count, Flag, Name, Positive, Text
 from multikernel.board.wires import (
+    ChannelRow,
     ClassName,
     DeviceRow,
     DistanceRow,
@@ -88,6 +89,7 @@ class Board(Section):
     links: tuple[LinkRow, ...] = ()
     notify: tuple[NotifyRow, ...] = ()
     devices: tuple[DeviceRow, ...] = ()
+    channels: tuple[ChannelRow, ...] = ()
     latency: LatencySection | None = None
     bind: BindSection = BindSection.model_validate({})
     boot: tuple[Name, ...] = ()

@@ -18,12 +18,15 @@ from multikernel.board.spaces import ROOT
 
 MAX_CHAIN = 64
 """Longest way through overlays and maps."""
+MAX_WINDOWS = 1 << 20
+"""Most windows all spaces together may have, by what their maps could give: spaces that show each other twice
+double with every step."""
 
 
 def placement_faults(board: Board, spot: Spot) -> Iterator[Fault]:
     """Every mistake of placement; what needs resolved spaces is looked at when the spaces hold together."""
     faults = [*_names(board, spot), *_targets(board, spot), *_circles(board, spot), *_overlaps(board, spot)]
-    yield from faults or _seen(board, spot)
+    yield from faults or [*_many(board, spot)] or _seen(board, spot)
 
 
 def _names(board: Board, spot: Spot) -> Iterator[Fault]:
@@ -44,6 +47,11 @@ def _names(board: Board, spot: Spot) -> Iterator[Fault]:
 def _targets(board: Board, spot: Spot) -> Iterator[Fault]:
     sizes = {row.id: row.size for row in board.regions}
     spaces = {ROOT, *board.spaces}
+    bits = board.spaces[ROOT].bits if ROOT in board.spaces else 64
+    for index, row in enumerate(board.regions):
+        if row.base is not None and row.base + row.size > 1 << bits:
+            message = f"the region ends at {row.base + row.size:#x}, past the {bits} bits of {ROOT!r}"
+            yield Fault(spot.find(("regions", index, "base")), "map-outside", message)
     targets = sorted({*sizes, *spaces, *(row.id for row in board.devices)})
     for name, space in board.spaces.items():
         if space.overlay is not None and space.overlay not in spaces:
@@ -82,6 +90,29 @@ def _circles(board: Board, spot: Spot) -> Iterator[Fault]:
     for name in [] if circles else deep:
         message = f"space {name!r} leads through more than {MAX_CHAIN} others"
         yield Fault(spot.find_key(("spaces", name)), "space-deep", message)
+
+
+def _many(board: Board, spot: Spot) -> Iterator[Fault]:
+    """Spaces that could have more windows than can be looked at; there are no circles."""
+    counts: dict[str, int] = {}
+
+    def count(name: str) -> int:
+        if name not in board.spaces:
+            return len(board.regions) if name == ROOT else 1
+        if name not in counts:
+            space = board.spaces[name]
+            below = count(space.overlay) + len(space.maps) if space.overlay else 0
+            own = len(board.regions) if name == ROOT else 0
+            counts[name] = own + below + sum(count(entry.to) for entry in space.maps)
+        return counts[name]
+
+    total = 0
+    for name in board.spaces:
+        total += count(name)
+        if total > MAX_WINDOWS:
+            message = f"with space {name!r} the spaces may have {total} windows; at most {MAX_WINDOWS}"
+            yield Fault(spot.find_key(("spaces", name)), "space-large", message)
+            return
 
 
 Span: TypeAlias = tuple[int, int, str, Path]

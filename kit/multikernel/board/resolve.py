@@ -2,6 +2,7 @@
 
     resolve(board) -> Topology
     address_spaces(board) -> AddressSpaces
+    contracts(board) -> tuple[Contract, ...]     the channels it fixes
 
 Invariants: the board has passed the reference checks.  May not know: YAML, plugins.
 """
@@ -12,6 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from multikernel.blueprint import Cost
+from multikernel.board.contracts import Contract, Side
 from multikernel.board.cores import IslandRow
 from multikernel.board.devices import Aperture, Bar, Device
 from multikernel.board.latencies import Latency, LatencyMatrix, picoseconds
@@ -20,6 +22,7 @@ from multikernel.board.topology import Core, Group, Island, Kind, Link, Node, No
 
 if TYPE_CHECKING:
     from multikernel.board.model import Board
+    from multikernel.board.wires import SideRow
 
 _NODE = re.compile(r"node([0-9]+)")
 
@@ -216,6 +219,26 @@ def _matrix(board: Board) -> LatencyMatrix | None:
     order = sorted(range(len(row.ids)), key=lambda index: row.ids[index])
     ps = tuple(tuple(picoseconds(row.matrix[i][j], row.unit, clocks[row.ids[i]]) for j in order) for i in order)
     return LatencyMatrix(tuple(sorted(row.ids)), ps, row.status, row.source)
+
+
+def contracts(board: Board) -> tuple[Contract, ...]:
+    """The channels the board fixes, as it claims them."""
+
+    def side(row: SideRow) -> Side:
+        return Side(row.core, row.address, row.line or -1, row.cached, row.endian or "", row.doorbell)
+
+    return tuple(
+        Contract(
+            row.region,
+            -1 if row.offset is None else row.offset,
+            row.size,
+            row.slots,
+            row.transport,
+            side(row.a),
+            side(row.b),
+        )
+        for row in board.channels
+    )
 
 
 def address_spaces(board: Board) -> AddressSpaces:

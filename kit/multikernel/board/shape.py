@@ -88,7 +88,7 @@ def _fault(details: ErrorDetails, spot: Spot) -> Fault:
     if kind == "literal_error":
         valid = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ",").split(",")]
         message = f"{where} is {_shown(value)}; valid: {', '.join(valid)}"
-        return Fault(mark, "wrong-value", message, near(str(value), valid))
+        return Fault(mark, "wrong-value", message, near(value, valid) if isinstance(value, str) else ())
     if kind in _RANGES:
         sign = _RANGES[kind]
         return Fault(mark, "out-of-range", f"{where} is {_shown(value)}; it must be {_SIGNS[sign]} {context[sign]}")

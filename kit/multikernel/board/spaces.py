@@ -13,6 +13,7 @@ load).  May not know: the board file.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -69,6 +70,7 @@ class AddressSpaces:
     def __init__(self, spaces: tuple[Space, ...]) -> None:
         self._spaces = {space.name: space for space in spaces}
         self._windows: dict[str, tuple[Window, ...]] = {}
+        self._starts: dict[str, list[int]] = {}
         self._by_region: dict[str, dict[str, list[Window]]] = {}
 
     @property
@@ -108,12 +110,20 @@ class AddressSpaces:
                 return window.address + offset - window.offset
         return None
 
+    def window(self, space: str, address: int) -> Window | None:
+        """The window `address` lies in; None when nothing answers."""
+        windows = self.windows(space)
+        if space not in self._starts:
+            self._starts[space] = [window.address for window in windows]
+        index = bisect_right(self._starts[space], address) - 1
+        if index < 0 or address >= windows[index].address + windows[index].size:
+            return None
+        return windows[index]
+
     def decode(self, space: str, address: int) -> tuple[str, int] | None:
         """(region or device, offset) behind `address`; None when nothing answers."""
-        for window in self.windows(space):
-            if window.address <= address < window.address + window.size:
-                return window.region, window.offset + address - window.address
-        return None
+        window = self.window(space, address)
+        return (window.region, window.offset + address - window.address) if window else None
 
     def sees(self, space: str, region: str) -> bool:
         """Some byte of `region` has an address in `space`."""

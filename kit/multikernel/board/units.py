@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, Strict, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, Strict, StringConstraints, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 MAX_CORE_ID = 65_535
 """Largest core id: keeps a mistyped range such as `0-99999999` from filling memory."""
+
+MAX_IDS = 1 << 20
+"""Most ids in all sets of cores of a board together: a range is short to write and long to hold."""
 
 _SIZE = re.compile(r"(0[xX][0-9a-fA-F]+|[0-9]+)(K|M|G|T)?(?:i?B)?")
 _SHIFT = {None: 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -51,10 +55,10 @@ def parse_clock(value: object) -> int:
 def parse_ids(value: object) -> tuple[int, ...]:
     """Sorted core ids of `4`, `0-3,8` or a list of these; an id named twice is an error."""
     parts: list[object] = list(value) if isinstance(value, list | tuple) else [value]
-    ids: list[int] = []
+    ids: set[int] = set()
     for part in parts:
         if isinstance(part, int) and not isinstance(part, bool) and 0 <= part <= MAX_CORE_ID:
-            ids.append(part)
+            _add(ids, range(part, part + 1))
             continue
         for piece in part.split(",") if isinstance(part, str) else [""]:
             match = _RANGE.fullmatch(piece.strip())
@@ -66,11 +70,36 @@ def parse_ids(value: object) -> tuple[int, ...]:
                     "{value} is not a set of cores; write e.g. 0-3,8 (ids up to {most})",
                     {"value": repr(part), "most": MAX_CORE_ID},
                 )
-            ids.extend(range(first, last + 1))
-    if len(set(ids)) < len(ids):
-        twice = next(i for i in ids if ids.count(i) > 1)
-        raise PydanticCustomError("bad-ids", "core {core} stands twice in one set", {"core": twice})
+            _add(ids, range(first, last + 1))
     return tuple(sorted(ids))
+
+
+@dataclass
+class Ids:
+    """How many ids the sets of one board hold so far; the context in which it is validated."""
+
+    count: int = 0
+
+
+class TooManyIds(Exception):
+    """The sets of cores of a board hold more than MAX_IDS ids."""
+
+
+def counted_ids(value: object, info: ValidationInfo) -> tuple[int, ...]:
+    """`parse_ids`, counted over the board.  Raises TooManyIds, which ends the validation."""
+    ids = parse_ids(value)
+    if isinstance(info.context, Ids):
+        info.context.count += len(ids)
+        if info.context.count > MAX_IDS:
+            raise TooManyIds
+    return ids
+
+
+def _add(ids: set[int], more: range) -> None:
+    """At once, so that no set grows past the ids there are."""
+    if twice := ids.intersection(more):
+        raise PydanticCustomError("bad-ids", "core {core} stands twice in one set", {"core": min(twice)})
+    ids.update(more)
 
 
 def id_ranges(ids: Iterable[int]) -> str:
@@ -100,6 +129,6 @@ MHz = Annotated[
 ]
 CoreSet = Annotated[
     tuple[int, ...],
-    BeforeValidator(parse_ids),
+    BeforeValidator(counted_ids),
     WithJsonSchema({"type": ["integer", "string", "array"], "items": {"type": ["integer", "string"]}}),
 ]

@@ -1,5 +1,5 @@
 """Sections about memory and what joins the machine: regions, spaces, distances, links, notify,
-devices, latency.
+devices, channels, latency.
 
 May not know: YAML, other sections; references between sections are checked in `references.py`.
 """
@@ -117,6 +117,31 @@ class DeviceRow(Section):
     bridge: Name | None = None
     apertures: tuple[ApertureRow, ...] = ()
     channels: Positive | None = None
+
+
+class SideRow(Section):
+    """One side of a fixed channel.  `address` is what its core issues; `line` bytes of its cache's lines; `cached`
+    whether it caches the channel; `endian` its byte order; `doorbell`: it can ring the other side."""
+
+    core: Count
+    address: Bytes
+    line: Positive | None = None
+    cached: Flag | None = None
+    endian: Literal["little", "big"] | None = None
+    doorbell: Flag = False
+
+
+class ChannelRow(Section):
+    """A channel that firmware, or a table written by hand, fixes: `size` bytes of `region`, from where side a's
+    address leads unless `offset` says it, for `slots` messages each way.  Side a writes the first half."""
+
+    region: Name
+    offset: Bytes | None = None
+    size: Annotated[Bytes, Field(gt=0)]
+    slots: Positive
+    transport: Name = "auto"
+    a: SideRow
+    b: SideRow
 
 
 Unit = Literal["cycles", "ns"]
