@@ -41,6 +41,16 @@ class CoreFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceFault:
+    """`device` could not do what `core` told it."""
+
+    at_ns: int
+    core: int
+    device: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorJoined:
     """The monitor of `core` is a member; the boot core's joins first."""
 
@@ -124,6 +134,7 @@ Event: TypeAlias = (
     Assumed
     | CoreUp
     | CoreFailed
+    | DeviceFault
     | MonitorJoined
     | Booted
     | ProcessStarted

@@ -35,7 +35,7 @@ class MailboxEndpoint:
     def __init__(self, device: Lines, slots: int) -> None:
         self._device = device
         self._slots = slots
-        self._status = MailboxStatus(0, 0, 0, 0, 0, 0, 0)  # as last seen; no buffers: not yet seen
+        self._status = MailboxStatus(0, 0, 0, 0, 0, 0, 0, 0)  # as last seen; no buffers: not yet seen
         self._sent = 0
         self._ends: deque[int] = deque()  # of each message not wholly taken, the number of its last fragment
         self._cut = 0
@@ -69,7 +69,7 @@ class MailboxEndpoint:
         await self._look()
         await self._pump()
         while self._taken < self._status.arrived:
-            fragment = (await self._device.load(HEAD))[: self._status.size]
+            fragment = (await self._device.load(HEAD))[: self._status.theirs]
             await self._device.store(TAKE, bytes(LINE))
             await self._device.fence()
             self._taken += 1

@@ -4,6 +4,7 @@
     await fence(actor, core)                       await clean / invalidate(actor, core, line)
     await load_uncached(...)   store_uncached(...) past the caches, as regions mapped uncached
     watch / unwatch(core, line, ...)               spin on a line    peek(core, line)  without charge
+    attach(registers)   write_memory(line, data)   devices
 
 A line of an island is in no cache, in one (exclusive or modified), or in several (owned or shared: MOESI
 without its names).  What changes that is a transaction:
@@ -32,7 +33,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from mk_sim.parameters import LINE
-from mk_sim.records import FETCH, OWN, READ, WRITE, ZERO, Core, Line, Pokable, Request, Store, Watcher
+from mk_sim.records import FETCH, OWN, READ, WRITE, ZERO, Core, Line, Pokable, Registers, Request, Store, Watcher
 from mk_sim.wires import Wires
 from multikernel.errors import LocalMisuse
 
@@ -64,6 +65,7 @@ class Coherence:
         self._memory: dict[int, bytes] = {}
         self._watchers: dict[int, dict[int, Watcher]] = {}
         self._memory_watchers: dict[int, dict[int, tuple[Pokable, int]]] = {}
+        self._registers: list[Registers] = []
 
     # What a core does.
 
@@ -176,6 +178,15 @@ class Coherence:
             if not watchers:
                 del self._memory_watchers[line]
 
+    def attach(self, registers: Registers) -> None:
+        """Stores to these lines, past the caches, go to a device; what it has there to be read it writes itself."""
+        self._registers.append(registers)
+
+    def write_memory(self, line: int, data: bytes) -> None:
+        """A device writes memory, in an event: no cache changes, who watches memory is poked."""
+        self._memory[line] = data
+        self._memory_changed(line, None)
+
     def peek_memory(self, line: int) -> bytes:
         """What memory has of a line, at no charge."""
         return self._memory.get(line, ZERO)
@@ -244,7 +255,9 @@ class Coherence:
         core.active += 1
         if request.kind in (READ, WRITE):
             home = self._wires.home(request.line)
-            self._begin(request, self._wires.memory(self.engine.now, core.place, home))
+            device = self._device(request.line)
+            ps = self._wires.memory(self.engine.now, core.place, home)
+            self._begin(request, ps if device is None else ps + device.way_ps(core.parameters.id))
             return
         state = core.lines.get(request.line)
         if state is None:
@@ -332,8 +345,12 @@ class Coherence:
         return lost
 
     def _written(self, request: Request) -> None:
-        """Data reached memory, from a clean or an uncached store."""
-        self._memory[request.line] = request.data
+        """Data reached memory, from a clean or an uncached store, or a device, from an uncached store."""
+        device = self._device(request.line)
+        if device is None:
+            self._memory[request.line] = request.data
+        else:
+            device.stored(request.core.parameters.id, request.line, request.data)
         store = request.store
         if store is None:
             state = request.core.lines.get(request.line)
@@ -342,12 +359,21 @@ class Coherence:
         else:
             store.asked = False
             self._retire(request.core)
-        for actor, value in list(self._memory_watchers.get(request.line, {}).values()):
+        if device is None:
+            self._memory_changed(request.line, request.core)
+
+    def _memory_changed(self, line: int, writer: Core | None) -> None:
+        """Poke who watches memory, and who of another island than the writer's watches a copy."""
+        for actor, value in list(self._memory_watchers.get(line, {}).values()):
             actor.poke(value, self.engine.now)
-        for number, watcher in list(self._watchers.get(request.line, {}).items()):
-            if self._cores[number].lines is not request.core.lines:
-                watcher.seen = self.peek(number, request.line)
+        for number, watcher in list(self._watchers.get(line, {}).items()):
+            if writer is None or self._cores[number].lines is not writer.lines:
+                watcher.seen = self.peek(number, line)
                 watcher.actor.poke(watcher.value, self.engine.now)
+
+    def _device(self, line: int) -> Registers | None:
+        """Whose register a line is; None for memory."""
+        return next((device for device in self._registers if device.first <= line <= device.last), None)
 
     # The store buffer.
 

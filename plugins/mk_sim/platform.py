@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from mk_sim.coherence import Coherence
+from mk_sim.devices import attach
 from mk_sim.engine import Engine
 from mk_sim.machine import SimMachine
 from mk_sim.parameters import NO_LATENCY, derive
@@ -33,7 +34,7 @@ from multikernel.system.views import Views
 
 if TYPE_CHECKING:
     from multikernel.blueprint import Blueprint, CoreEntry
-    from multikernel.events import Event
+    from multikernel.events import DeviceFault, Event
     from multikernel.interfaces import BootOptions, Lines
     from multikernel.system.driver import CpuDriver
     from multikernel.system.environment import Code
@@ -76,6 +77,7 @@ class Simulation:
         self._panic: ProgramRaised | None = None
         self._sides = 0
         self._spaces = _Spaces(blueprint)
+        self._assumptions = attach(blueprint, self._engine, self._coherence, self)
         self._trace: TextIO | None = None
         self._outcome: Outcome | None = None
         if options.trace:
@@ -87,6 +89,8 @@ class Simulation:
         """Run until the boot core's monitor says that the kernel is up."""
         if not self._blueprint.interconnect.latencies:
             self._sink(Assumed(0, NO_LATENCY))
+        for text in self._assumptions:
+            self._sink(Assumed(0, text))
         self.start(self._blueprint.boot_core, 0, 0, 0)
         thresholds = gc.get_threshold()
         gc.set_threshold(100_000, *thresholds[1:])  # what a boot makes stays: looking through it takes a third of it
@@ -167,6 +171,9 @@ class Simulation:
         if machine is not None:
             self._engine.at(max(at_ps, self._engine.now), _deliver, machine)
 
+    def fault(self, event: DeviceFault) -> None:
+        self._sink(event)
+
     def emit(self, event: Event) -> None:
         """A core runs ahead: the outside is told when global time has come to the event."""
         self._engine.at(max(event.at_ns * 1000, self._engine.now), self._tell, event)
@@ -188,6 +195,7 @@ class Simulation:
         return self._inputs.popleft() if self._inputs else None
 
     def audit(self, process: str, address: int) -> int:
+        routes = self._kernel.routes
         return sum(
             any(
                 self._machines[core].reaches(dcb.root, address)
@@ -195,6 +203,7 @@ class Simulation:
                 if dcb.name == process and dcb.root and not dcb.exited
             )
             for core, driver in self._drivers.items()
+            if routes.same_addresses(core, routes.boot_core)
         )
 
     def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]:
@@ -238,6 +247,7 @@ class _Spaces:
             found = self._views.setdefault((view.space, view.region), [])
             found.append((view.offset, view.offset + view.size, view.cacheable))
         self._islands = blueprint.interconnect.islands
+        self._devices = blueprint.devices
         self._addresses = {space: Views(blueprint, space) for space in sorted({core.space for core in blueprint.cores})}
 
     def views(self, core: CoreEntry) -> Views:
@@ -247,6 +257,11 @@ class _Spaces:
     def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]:
         """Whether `core` caches `size` bytes at physical `address`, and whether they are coherent for its
         island.  LookupError when its space does not reach them."""
+        for device in self._devices:
+            if device.registers.base <= address < device.registers.base + device.registers.size:
+                if core.space in device.spaces:
+                    return False, False
+                raise LookupError(f"core {core.id} does not see device {device.id}")
         for base, length, region in self._regions:
             if base <= address and address + size <= base + length:
                 offset = address - base

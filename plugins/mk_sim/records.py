@@ -25,6 +25,19 @@ class Pokable(Protocol):
     def poke(self, value: int, time: int) -> None: ...
 
 
+class Registers(Protocol):
+    """A device's registers: lines `first` to `last`."""
+
+    first: int
+    last: int
+
+    def way_ps(self, core: int) -> int:
+        """Picoseconds an access of `core` takes longer than one to memory, there and back."""
+
+    def stored(self, core: int, line: int, data: bytes) -> None:
+        """`core` has stored `data` to a register; called in the event in which the store ends."""
+
+
 class Line:
     """A line as an island has it.  `holders` are the cores with a copy, in the order they got it; `places` how
     many of them are at each place (`wires.py`), `mask` a bit for each of these, `far` the one with the greatest

@@ -20,6 +20,7 @@ from multikernel.events import (
     Booted,
     CoreFailed,
     CoreUp,
+    DeviceFault,
     Event,
     Message,
     MonitorJoined,
@@ -109,6 +110,8 @@ class Teller:
                 return f"core {event.core} joined: {self._joined} of {self._cores}"
             case CoreFailed():
                 return output.style(f"core {event.core} failed: {event.reason}", "error")
+            case DeviceFault():
+                return output.style(f"core {event.core} {event.device}: {event.text}", "error")
             case Booted():
                 return output.style(f"up: {event.members} of {self._cores} cores", "good")
             case ProcessStarted() if event.parent != event.name:

@@ -47,7 +47,7 @@ def _packed(*words: int) -> bytes:
 class MailboxStatus(NamedTuple):
     """`events`: `arrived` + `emptied`.  `arrived`: fragments the peer has filled since power came on; `taken` of
     them by this core.  `filled` by this core; `emptied` of them by the peer.  A core has `slots` buffers of `size`
-    bytes to fill; so `filled` - `emptied` <= `slots`."""
+    bytes to fill; so `filled` - `emptied` <= `slots`.  The peer's are of `theirs` bytes."""
 
     events: int
     arrived: int
@@ -56,13 +56,14 @@ class MailboxStatus(NamedTuple):
     emptied: int
     slots: int
     size: int
+    theirs: int
 
     def pack(self) -> bytes:
         return _packed(*self)
 
     @classmethod
     def unpack(cls, line: bytes) -> MailboxStatus:
-        return cls(*_WORDS.unpack(line)[:7])
+        return cls(*_WORDS.unpack(line))
 
 
 class DmaStatus(NamedTuple):

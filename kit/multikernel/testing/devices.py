@@ -197,10 +197,10 @@ class DmaMemory(DeviceMemory):
 
 
 class MailboxMemory(DeviceMemory):
-    """See the module.  `BUFFERS` of `SIZE` bytes each way."""
+    """See the module.  Each side has `BUFFERS` to fill, of as many bytes as `SIZES` says."""
 
-    BUFFERS = 32
-    SIZE = 32
+    BUFFERS = 128
+    SIZES = (32, 4)
 
     def __init__(self, own: int, coherent: bool, registers: tuple[Registers, Registers] = (NATIVE, NATIVE)) -> None:
         super().__init__(own, coherent, registers)
@@ -221,7 +221,7 @@ class MailboxMemory(DeviceMemory):
 
     def stored(self, side: int, number: int, line: bytes) -> None:
         if number == FILL and len(self._full[side]) < self.BUFFERS:
-            self._full[side].append(line[: self.SIZE])
+            self._full[side].append(line[: self.SIZES[side]])
             self._filled[side] += 1
         elif number == TAKE and self._full[1 - side]:
             self._full[1 - side].popleft()
@@ -232,7 +232,9 @@ class MailboxMemory(DeviceMemory):
         for side, peer in ((0, 1), (1, 0)):
             filled, emptied = self._filled[side], self._emptied[side]
             arrived, taken = self._filled[peer], self._emptied[peer]
-            status = MailboxStatus(arrived + emptied, arrived, taken, filled, emptied, self.BUFFERS, self.SIZE)
+            status = MailboxStatus(
+                arrived + emptied, arrived, taken, filled, emptied, self.BUFFERS, self.SIZES[side], self.SIZES[peer]
+            )
             self.lines[self.register(side, STATUS)] = status.pack()
             oldest = self._full[peer][0] if self._full[peer] else b""
             self.lines[self.register(side, HEAD)] = oldest.ljust(LINE, b"\0")
