@@ -75,17 +75,29 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
             rows.append(await measure(dispatcher, readers, Page(frame, alias.address), protocol, pages))
     for reader in readers:
         await reader.channel.send(END)
+    able = suited(dispatcher)
+    left_out = [str(core.id) for core in environment.blueprint.cores if core.id not in able]
+    if left_out:
+        await dispatcher.print(f"not tried on cores without an MMU or a view of the page: {', '.join(left_out)}")
     return tuple(rows)
 
 
+def suited(dispatcher: Dispatcher) -> frozenset[int]:
+    """The cores that translate addresses and see this core's memory."""
+    blueprint, layout = dispatcher.environment.blueprint, dispatcher.environment.layout
+    translating = frozenset(kind.name for kind in blueprint.kinds if kind.mmu == "full")
+    base = layout.arena(dispatcher.core).base
+    return frozenset(c.id for c in blueprint.cores if c.kind in translating and layout.sees(c.id, base, PAGE))
+
+
 async def start_readers(dispatcher: Dispatcher, most: int) -> list[Reader]:
-    """A reader on every other core that runs and translates addresses, `most` - 1 at most (0: no limit)."""
-    blueprint = dispatcher.environment.blueprint
-    translating = {kind.name for kind in blueprint.kinds if kind.mmu == "full"}
+    """A reader on every other core that runs, translates addresses and sees this core's memory, `most` - 1 at most
+    (0: no limit)."""
+    able = suited(dispatcher)
     listener = await dispatcher.export(SERVICE)
     readers: list[Reader] = []
-    for core in blueprint.cores:
-        if core.id == dispatcher.core or core.kind not in translating or (most and len(readers) + 1 >= most):
+    for core in dispatcher.environment.blueprint.cores:
+        if core.id == dispatcher.core or core.id not in able or (most and len(readers) + 1 >= most):
             continue
         try:
             number = await dispatcher.spawn_on(core.id, "unmap-touch")

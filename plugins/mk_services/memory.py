@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from multikernel.errors import MultikernelError, PeerError
+from multikernel.errors import LocalMisuse, MultikernelError, PeerError
 from multikernel.events import Row
 from multikernel.system.caps.memory_regions import RamAllocator, RamRegion, Shortage
 from multikernel.system.caps.requests import Retype
@@ -66,6 +66,11 @@ class MemoryServer:
         memory = self._dispatcher.memory
         slot = memory.slot()
         await InvokeCap(grant.cptr, Retype(slot, CapType.RAM, grant.size, grant.offset))
-        await memory.give_ram(slot, want.core, want.number)
-        await memory.drop(slot)
+        try:
+            await memory.give_ram(slot, want.core, want.number)
+        except LocalMisuse:  # the core has no address for that memory, or is not there
+            self._allocator.free(grant.base, grant.size)
+            return RamGranted(0, 0, 0)
+        finally:
+            await memory.drop(slot)
         return RamGranted(grant.size, grant.node & ANY, 0)

@@ -105,7 +105,7 @@ def test_a_bell_is_seen_whatever_the_caches_held(shared: bool) -> None:
     async def interrupt() -> None:
         rung.append("rung")
 
-    bell, peer = Bell(memory.side(1), shared), PeerBell(memory.side(0), shared, interrupt)
+    bell, peer = Bell([memory.side(1)], shared), PeerBell(memory.side(0), shared, interrupt)
     run(peer.ring())
     assert rung == [], "the peer's cache may hold the line from now on"
     run(bell.up())

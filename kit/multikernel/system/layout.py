@@ -9,15 +9,15 @@ channels fixed at assembly.  An arena holds:
     the rest    RAM for channels and page tables, then for the memory server
 
 All arenas lie in memory that every core sees.  On a board that has none an arena lies in memory that its own
-core sees, and where another core shares memory with it but does not see the arena, the core has an annex in
-what both see: bells and RAM for channels there too.
+core sees, and where another core shares memory with it but does not see the arena (or is of its island, and the
+arena is not coherent), the core has an annex in what both see: bells and RAM for channels there too.
 
 May not know: who uses any of it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from multikernel.errors import LocalMisuse, PlatformError
 from multikernel.interfaces import LINE
@@ -60,6 +60,8 @@ class Pool(NamedTuple):
     size: int
 
 
+Seat: TypeAlias = tuple[str, int]
+"""The space and the island of a core: what decides which memory it can share with whom."""
 MINIMUM = 128 * PAGE
 """Least arena: the driver's half holds the capability spaces of a monitor and two programs."""
 LEAST_ANNEX = 32 * PAGE
@@ -89,9 +91,9 @@ class Layout:
             if channel.a == gateways[channel.b]
         }
         self._sight = _Sight(blueprint)
-        self._spaces = {core.id: core.space for core in blueprint.cores}
-        homes = {core.id: self._sight.home(core) for core in blueprint.cores}
-        annexes = {core.id: self._sight.annexes(core, homes[core.id]) for core in blueprint.cores}
+        self._seats = {core.id: (core.space, core.island) for core in blueprint.cores}
+        homes = self._homes = {core.id: self._sight.home(core) for core in blueprint.cores}
+        annexes = {core: self._sight.annexes(self._seats[core], home) for core, home in homes.items()}
         counts: dict[str, int] = {}
         for core in blueprint.cores:
             for memory in (homes[core.id], *annexes[core.id]):
@@ -110,7 +112,7 @@ class Layout:
         self._annexes = {
             core.id: tuple(place(region, LEAST_ANNEX) for region in annexes[core.id]) for core in blueprint.cores
         }
-        boot_space = self._spaces[blueprint.boot_core]
+        boot_space = self._seats[blueprint.boot_core][0]
         given = {region.region: region for region in homes.values() if self._sight.whole(boot_space, region)}
         self.pools = tuple(
             Pool(memory.node, end, top - end)
@@ -135,7 +137,17 @@ class Layout:
 
     def sees(self, core: int, base: int, size: int) -> bool:
         """Whether `core` reaches `size` bytes of physical memory from `base` on."""
-        return self._sight.reaches(self._spaces[core], base, size)
+        return self._sight.reaches(self._seats[core][0], base, size)
+
+    def between(self, core: int, peer: int) -> int:
+        """Which of the areas of `core` holds what it shares with `peer`.  LocalMisuse where none can."""
+        mine, other = self._seats[core], self._seats[peer]
+        regions = (self._homes[core], *self._sight.annexes(mine, self._homes[core]))
+        found = [index for index, region in enumerate(regions) if self._sight.whole(other[0], region)]
+        good = [index for index in found if self._sight.fits(mine, other, regions[index])]
+        if not found:
+            raise LocalMisuse(f"core {peer} sees no memory of core {core}")
+        return (good or found)[0]
 
     def bells(self, core: int, dispatcher: int) -> tuple[int, ...]:
         """Physical addresses of the bell lines of a dispatcher (the monitor's number is 1): one in each area."""
@@ -144,11 +156,8 @@ class Layout:
         return tuple(area.base + dispatcher * LINE for area in self.areas(core))
 
     def bell(self, core: int, dispatcher: int, reader: int) -> int:
-        """The bell line of a dispatcher that core `reader` sees.  LocalMisuse when it sees none."""
-        for address in self.bells(core, dispatcher):
-            if self.sees(reader, address, LINE):
-                return address
-        raise LocalMisuse(f"core {reader} sees no bell of core {core}")
+        """The bell line of a dispatcher that core `reader` looks at.  LocalMisuse when it sees none."""
+        return self.bells(core, dispatcher)[self.between(core, reader)]
 
     def broadcast(self, core: int) -> int:
         """Physical address of the broadcast ring written by the monitor of `core`."""
@@ -174,7 +183,11 @@ class _Sight:
         self._memory = [memory for memory in blueprint.memory if memory.base >= 0]
         self._common = [m for m in self._memory if all(self.whole(space, m) for space in self._spaces)]
         self._homes: dict[tuple[str, int], Memory] = {}
-        self._found: dict[tuple[str, str], tuple[Memory, ...]] = {}
+        self._islands = blueprint.interconnect.islands
+        seats = [(core.space, core.island) for core in blueprint.cores]
+        self._seats = sorted(dict.fromkeys(seats))
+        self._alone = {seat for seat in self._seats if seats.count(seat) == 1}
+        self._found: dict[tuple[Seat, str], tuple[Memory, ...]] = {}
 
     def whole(self, space: str, memory: Memory) -> bool:
         """Whether cores of `space` see all of a region that is memory."""
@@ -201,15 +214,23 @@ class _Sight:
         seen = sum(self.whole(space, memory) for space in self._spaces)
         return seen, core.node >= 0 and memory.node == core.node, memory.size
 
-    def annexes(self, core: CoreEntry, home: Memory) -> tuple[Memory, ...]:
-        """The regions by which a core shares memory with those that do not see its home: for each space in
-        turn the largest, unless one of those before will do."""
-        key = core.space, home.region
+    def fits(self, mine: Seat, other: Seat, memory: Memory) -> bool:
+        """Whether two cores can share what lies in a region: both see it whole, and if they are of one island it
+        is kept coherent there."""
+        coherent = mine[1] < 0 or mine[1] != other[1] or memory.region in self._islands[mine[1]].regions
+        return coherent and self.whole(mine[0], memory) and self.whole(other[0], memory)
+
+    def annexes(self, mine: Seat, home: Memory) -> tuple[Memory, ...]:
+        """The regions in which a core whose home is `home` has an annex: for each kind of other core the largest
+        that the two can share, unless one of those before will do."""
+        key = (mine, home.region)
         if key not in self._found:
             chosen = [home]
-            for space in self._spaces:
-                shared = [m for m in self._memory if self.whole(core.space, m) and self.whole(space, m)]
-                if shared and not any(self.whole(space, memory) for memory in chosen):
+            for other in self._seats:
+                if other == mine and mine in self._alone:
+                    continue
+                shared = [m for m in self._memory if m.size >= LEAST_ANNEX and self.fits(mine, other, m)]
+                if shared and not any(self.fits(mine, other, memory) for memory in chosen):
                     chosen.append(max(shared, key=lambda memory: memory.size))
             self._found[key] = tuple(chosen[1:])
         return self._found[key]

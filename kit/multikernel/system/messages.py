@@ -280,11 +280,15 @@ class SpawnOn(NamedTuple):
 
 @message(37)
 class Done(NamedTuple):
-    """The answer to a request that has one value; `failed` is not 0 when it was refused."""
+    """The answer to a request that has one value; `failed` is not 0 when it was refused (`UNSEEN`: as the core that
+    was to get memory has no address for it)."""
 
     request: int
     value: int
     failed: int
+
+
+UNSEEN = 2
 
 
 @message(42)

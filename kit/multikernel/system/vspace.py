@@ -27,7 +27,7 @@ from multikernel.system.environment import SELF, Environment
 from multikernel.system.inquiry import Inquiry, Turns
 from multikernel.system.layout import PAGE
 from multikernel.system.memory_service import RamGranted, WantRam
-from multikernel.system.messages import Agree, AllocateRam, ClaimPool, Done, SendMemory, decode, encode
+from multikernel.system.messages import UNSEEN, Agree, AllocateRam, ClaimPool, Done, SendMemory, decode, encode
 from multikernel.system.operations import Invoke, InvokeCap, Park, Self
 from multikernel.system.page_tables import READ, WRITE, RegionFormat, TableFormat, format_of
 from multikernel.system.requests import AddressOf, Seen, SetRoot
@@ -161,6 +161,8 @@ class Memory:
 
     async def _send(self, cptr: int, core: int, number: int, ram: int) -> None:
         answer = await self._client.ask(lambda request: SendMemory(request, cptr, core, number, ram))
+        if isinstance(answer, Done) and answer.failed == UNSEEN:
+            raise LocalMisuse(f"core {core} does not see the memory of the capability at {cptr:#x}")
         if not isinstance(answer, Done) or answer.failed:
             raise LocalMisuse(f"the capability at {cptr:#x} is no memory to give away")
 
@@ -199,7 +201,8 @@ class Mapping:
         """Start taking it out of the address space of the process on every core; completes when no core
         can use it any more.  `tree` is how the cores are reached: one of `routes.TREES`.  The result is
         how many cores the platform's model found that still could, -1 where it has none.  LocalMisuse on
-        a core that can take nothing away; a core of the process without MMU goes on to reach the memory."""
+        a core without MMU and MPU.  Cores for which the address means something else, as one does not
+        translate, have the frame elsewhere and keep it; see `Routes.same_addresses`."""
         return self._space.start_unmap(self, tree)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from multikernel.errors import LocalMisuse, MultikernelError
 from multikernel.system.environment import KERNEL
-from multikernel.system.messages import AllocateRam, ClaimPool, Done, MemorySent, PassMemory, SendMemory, encode
+from multikernel.system.messages import UNSEEN, AllocateRam, ClaimPool, Done, MemorySent, PassMemory, SendMemory, encode
 from multikernel.system.operations import Invoke
 from multikernel.system.requests import GiveFrame, GiveRam, RangeOf
 
@@ -67,10 +67,10 @@ class Frames:
             if message.core not in self._links.reachable():
                 raise LocalMisuse(f"core {message.core} cannot be asked")
             memory = await Invoke(KERNEL, RangeOf(sender.dispatcher, message.cptr, bool(message.ram)))
-            if not self._layout.sees(message.core, memory.base, memory.size):
-                raise LocalMisuse(f"core {message.core} does not see the memory")
             passed = PassMemory(memory.base, memory.size, message.number, message.ram)
-            if message.core == self._core:
+            if not self._layout.sees(message.core, memory.base, memory.size):
+                refused = UNSEEN
+            elif message.core == self._core:
                 await self._passed(sender, passed)
             else:
                 await self._links.send(message.core, encode(passed))

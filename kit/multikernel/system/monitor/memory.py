@@ -21,21 +21,19 @@ class ArenaMemory:
 
     def __init__(self, layout: Layout, core: int) -> None:
         self._layout = layout
-        self._areas: list[tuple[int, RamAllocator]] = []
+        self._core = core
+        self._areas: list[RamAllocator] = []
         for number, area in enumerate(layout.areas(core)):
             base, end = area.base + RESERVED, area.base + area.size // (1 if number else 2) // PAGE * PAGE
-            self._areas.append((area.base, RamAllocator([RamRegion(0, base, end - base, RAM)])))
+            self._areas.append(RamAllocator([RamRegion(0, base, end - base, RAM)]))
 
     def allocate(self, size: int) -> int:
         """Physical address of `size` bytes, rounded up to pages.  LocalMisuse when there is none."""
-        return self._take(self._areas[0][1], size)
+        return self._take(self._areas[0], size)
 
     def share(self, size: int, peer: int) -> int:
         """The same, of memory that core `peer` sees."""
-        for base, pages in self._areas:
-            if self._layout.sees(peer, base, 1):
-                return self._take(pages, size)
-        raise LocalMisuse(f"core {peer} sees no memory of this core")
+        return self._take(self._areas[self._layout.between(self._core, peer)], size)
 
     def _take(self, pages: RamAllocator, size: int) -> int:
         grant = pages.allocate(size, near=0)
