@@ -11,14 +11,15 @@ May not know: how rules are translated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import clingo
 
 from mk_clingo.placement import optimise
 from mk_clingo.program import Fold, fold, translate
 from mk_clingo.values import symbol_of, text_of, value_of
-from multikernel.errors import BudgetExceeded
+from multikernel.errors import BudgetExceeded, KnowledgeError, MultikernelError
 from multikernel.knowledge.demand import Demand
 from multikernel.knowledge.facts import Fact, Row, Value
 from multikernel.knowledge.ir import Program, Query, Var
@@ -58,7 +59,8 @@ class Clingo:
                     _fold(control, each)
             if level in program.stages:
                 control.add(f"stage{level}", [], "\n".join(program.stages[level]))
-                control.ground([(f"stage{level}", [])], context=steps)
+                with steps.telling():
+                    control.ground([(f"stage{level}", [])], context=steps)
         return sorted(_rows(control, "q", len(query.variables)))
 
     def optimise(self, problem: Problem, max_steps: int) -> Solution | None:
@@ -73,25 +75,45 @@ class _Steps(clingo.Observer):
 
     def __init__(self, most: int) -> None:
         self._most = self._left = most
+        self._error: MultikernelError | None = None
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Within, clingo calls.  What a function raised is raised, not what clingo makes of it."""
+        try:
+            yield
+        except MultikernelError:
+            if self._error is None:
+                raise
+            raise self._error from None
 
     def step(self, *_: clingo.Symbol) -> clingo.Symbol:
         """Counts."""
         self._left -= 1
         if self._left < 0:
-            raise BudgetExceeded(f"no answer after {self._most} steps of clingo")
+            self._error = BudgetExceeded(f"no answer after {self._most} steps of clingo")
+            raise self._error
         return _ZERO
 
     def rule(self, choice: bool, head: Sequence[int], body: Sequence[int]) -> None:
         self.step()
 
     def add(self, a: clingo.Symbol, b: clingo.Symbol) -> clingo.Symbol:
-        return symbol_of(_number(a) + _number(b))
+        return self._made(_number(a) + _number(b))
 
     def sub(self, a: clingo.Symbol, b: clingo.Symbol) -> clingo.Symbol:
-        return symbol_of(_number(a) - _number(b))
+        return self._made(_number(a) - _number(b))
 
     def mul(self, a: clingo.Symbol, b: clingo.Symbol) -> clingo.Symbol:
-        return symbol_of(_number(a) * _number(b))
+        return self._made(_number(a) * _number(b))
+
+    def _made(self, value: int) -> clingo.Symbol:
+        self.step()
+        try:
+            return symbol_of(value)
+        except KnowledgeError as error:
+            self._error = error
+            raise
 
 
 _ZERO = clingo.Number(0)

@@ -14,9 +14,8 @@ from math import gcd
 import clingo
 
 from mk_clingo.values import LIMIT
-from multikernel.errors import KnowledgeError
 from multikernel.knowledge.optimise import Problem, Solution, cost_of
-from multikernel.knowledge.search import greedy
+from multikernel.knowledge.search import greedy, search
 
 PROGRAM = """
 1 { at(I,T) : choice(I,T,_) } 1 :- item(I).
@@ -43,7 +42,7 @@ def optimise(problem: Problem, max_steps: int) -> Solution | None:
     unit = gcd(*(cost for row in kept for cost in row)) or 1
     highest = max((cost // unit for row in kept for cost in row), default=0)
     if highest >= LIMIT:
-        raise KnowledgeError(f"clingo's weights have 32 bits: costs of one item that differ by {highest} do not fit")
+        return search(problem, max_steps)  # clingo's weights have 32 bits
     named: dict[int, None] = {}
     for item, (row, costs) in enumerate(zip(problem.choices, kept, strict=True)):
         for (_, target), cost in zip(row, costs, strict=False):

@@ -126,7 +126,8 @@ class SQLite:
         try:
             yield
         except BaseException:
-            self._base.execute("ROLLBACK")
+            if self._base.in_transaction:  # a statement that is interrupted has rolled back already
+                self._base.execute("ROLLBACK")
             raise
         self._base.execute("COMMIT")
 

@@ -9,7 +9,7 @@ import pytest
 from multikernel.errors import KnowledgeError
 from multikernel.knowledge.facts import Fact, Source, predicate
 from multikernel.knowledge.skb import Skb
-from tests.knowledge.naive import Naive
+from multikernel.testing.naive import Naive
 
 ASSERTED = Source("asserted", "board.yaml:3:1")
 MEASURED = Source("measured", "bench 1")

@@ -13,7 +13,7 @@ from multikernel.binding.plugin_facts import PLUGINS
 from multikernel.cli.explain import codes
 from multikernel.knowledge.facts import predicate
 from multikernel.knowledge.skb import Skb
-from tests.knowledge.naive import Naive
+from multikernel.testing.naive import Naive
 
 PAGE = (Path(__file__).parents[2] / "docs" / "skb.md").read_text()
 

@@ -122,7 +122,8 @@ def test_predicates_named_like_the_engines_own_words_work() -> None:
 SCRIPT = """
 import json, sys
 from pyDatalog import pyEngine
-from tests.knowledge.test_rules import MEANT, family
+from multikernel.testing.backends import MEANT
+from tests.knowledge.test_rules import family
 answers = {}
 for name, (text, goal, _) in MEANT.items():
     skb = family()

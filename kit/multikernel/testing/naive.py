@@ -2,6 +2,8 @@
 
 Stratum by stratum, every rule until nothing is new, every body by trying every fact.  Slow and
 obvious on purpose; shares nothing with a backend but the ir.
+
+May not know: any backend.
 """
 
 from __future__ import annotations
