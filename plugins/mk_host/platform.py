@@ -60,6 +60,11 @@ class Host:
     def boot(self, blueprint: Blueprint, code: Code, options: BootOptions, sink: Sink) -> HostSession:
         if options.trace:
             raise UsageError("the host platform has no trace of deliveries; use --platform sim")
+        for device in blueprint.devices:
+            raise PlatformError(
+                f"the blueprint binds device {device.id}, which the host does not have: assemble the board for "
+                "platform host, or boot it on sim"
+            )
         session = HostSession(blueprint, code, options, sink)
         try:
             session.boot()

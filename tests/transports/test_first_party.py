@@ -8,6 +8,7 @@ from mk_ncring.transport import NonCoherentRing
 from mk_ump.transport import Ump
 from multikernel.testing.devices import DmaMemory, MailboxMemory
 from multikernel.testing.transports import TransportConformance
+from tests.transports.device_boards import dma_board, mailbox_board
 
 
 class TestUmp(TransportConformance):
@@ -24,10 +25,14 @@ class TestNonCoherentRing(TransportConformance):
 
 class TestDma(TransportConformance):
     factory = Dma
+    name = "dma"
+    board = dma_board()
     non_coherent = True
     over = DmaMemory
 
 
 class TestMailbox(TransportConformance):
     factory = Mailbox
+    name = "mailbox"
+    board = mailbox_board()
     over = MailboxMemory

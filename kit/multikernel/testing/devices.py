@@ -6,7 +6,7 @@
 Both are a `SharedMemory` (`testing/memory.py`) to a schedule and to the suite.  What is unkind beside it:
 
     a store to a device overtakes those to memory that are under way, until a fence
-    the engine reads memory, past every cache, and writes it under every copy
+    the engine reads memory, past every cache and as soon as it may, and writes it under every copy
     the engine takes a step at a time: reads, writes the payload, writes the header; and one queue goes on
     while the other stands still
     a queue holds two descriptors and refuses more
@@ -165,6 +165,8 @@ class DmaMemory(DeviceMemory):
             return
         self._queues[side].append(Descriptor.unpack(line))
         self._show(side, self._status[side]._replace(accepted=self._status[side].accepted + 1))
+        if len(self._queues[side]) == 1:
+            self.step(side)
 
     def step(self, side: int) -> bool:
         """Read the line; write its payload under the header that was there; write the header."""
