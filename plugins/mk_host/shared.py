@@ -11,15 +11,13 @@ May not know: cores, processes, what is sent.
 
 from __future__ import annotations
 
-import hashlib
 import mmap
-import os
 import platform
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 from multikernel.errors import PlatformError
+from multikernel.native import load_native, require
 
 Buffer: TypeAlias = bytearray | memoryview | mmap.mmap
 
@@ -101,21 +99,16 @@ def load_backend() -> Backend:
 
     Raises PlatformError where the twin is not sound (its stores are ordered only on x86), or where it
     would be used although MKIT_REQUIRE_C=1."""
-    if os.environ.get("MKIT_NO_C") == "1":
-        return _twin("MKIT_NO_C=1")
-    try:
-        from mk_host import _ring
-    except ImportError as error:
-        return _twin(str(error))
-    source = Path(__file__).with_name("_ring.c")
-    if source.exists() and hashlib.sha256(source.read_bytes()).hexdigest() != _ring.SOURCE_HASH:
-        return _twin("_ring.c has changed since it was compiled; install the kit again")
-    return Backend(_ring, True, f"native: mk_host._ring, source {_ring.SOURCE_HASH[:12]}")
+    found = load_native("mk_host", "_ring")
+    if found.module is None:
+        require(found, "the host platform")
+        return _twin(found.finding)
+    from mk_host import _ring
+
+    return Backend(_ring, True, f"native: {found.finding}")
 
 
 def _twin(reason: str) -> Backend:
-    if os.environ.get("MKIT_REQUIRE_C") == "1":
-        raise PlatformError(f"MKIT_REQUIRE_C=1, but the host platform would run without its C extension: {reason}")
     machine = platform.machine()
     if machine not in ("x86_64", "AMD64"):
         raise PlatformError(

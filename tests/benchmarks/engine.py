@@ -1,4 +1,4 @@
-"""What a simulated message costs: this engine, SimPy as its users write it, and heapq with callbacks.
+"""What a simulated message costs: this engine, its twin in Python, SimPy as its users write it, heapq with callbacks.
 
     python tests/benchmarks/engine.py [--rounds N] [--json]
 
@@ -21,11 +21,12 @@ import time
 from collections.abc import Callable, Generator
 from heapq import heappop, heappush
 from statistics import median
+from types import ModuleType
 from typing import TypeAlias
 
 import simpy
 
-from mk_sim.engine import Engine, Port
+from mk_sim import _engine, engine_python
 
 CORES = 64
 LATENCY = 300_000
@@ -35,7 +36,9 @@ Program: TypeAlias = Callable[[int], int]
 """Runs so many turns and returns the virtual time at the end, ps."""
 
 
-def ours(digest: bool) -> dict[str, Program]:
+def ours(module: ModuleType, digest: bool) -> dict[str, Program]:
+    Engine, Port = module.Engine, module.Port
+
     def shootdown(turns: int) -> int:
         engine = Engine(1, digest)
         ports = [Port(engine.actor(number)) for number in range(CORES)]
@@ -44,17 +47,17 @@ def ours(digest: bool) -> dict[str, Program]:
             actor = port.actor
             for _ in range(turns):
                 for slave in ports[1:]:
-                    actor.clock += SEND
+                    actor.spend(SEND)
                     port.send(slave, b"unmap", LATENCY)
                 for _ in ports[1:]:
                     await port.recv()
-                    actor.clock += TAKE
+                    actor.spend(TAKE)
 
         async def slave(port: Port) -> None:
             actor = port.actor
             for _ in range(turns):
                 await port.recv()
-                actor.clock += WORK
+                actor.spend(WORK)
                 port.send(ports[0], b"done", LATENCY)
 
         ports[0].actor.start(master(ports[0]))
@@ -71,12 +74,12 @@ def ours(digest: bool) -> dict[str, Program]:
             for _ in range(turns):
                 port.send(server, b"call", LATENCY)
                 await port.recv()
-                port.actor.clock += WORK
+                port.actor.spend(WORK)
 
         async def serve(port: Port, client: Port) -> None:
             for _ in range(turns):
                 await port.recv()
-                port.actor.clock += WORK
+                port.actor.spend(WORK)
                 port.send(client, b"reply", LATENCY)
 
         for a, b in zip(ports[::2], ports[1::2], strict=True):
@@ -223,8 +226,9 @@ def with_heapq() -> dict[str, Program]:
 
 
 ENGINES = {
-    "engine": ours(digest=False),
-    "engine, digest": ours(digest=True),
+    "engine": ours(_engine, digest=False),
+    "engine, digest": ours(_engine, digest=True),
+    "engine in Python": ours(engine_python, digest=False),
     "heapq callbacks": with_heapq(),
     "SimPy": with_simpy(),
 }

@@ -32,7 +32,9 @@ from multikernel.system.layout import Layout
 from multikernel.system.physical_memory import SparseMemory
 from multikernel.system.routes import Routes
 
-PORTS = ("mk_sim.engine.Engine", "mk_sim.coherence.Coherence", "mk_sim.platform.Simulation", "mk_sim.wires.Wires")
+PORTS = (
+    "mk_sim.engine_python.Engine", "mk_sim._engine.Engine", "mk_sim.coherence.Coherence", "mk_sim.platform.Simulation", "mk_sim.wires.Wires",
+)  # fmt: skip
 SHARED = (Blueprint, Layout, Routes, Code, SparseMemory)
 CODE = (
     type, ModuleType, FunctionType, BuiltinFunctionType, CodeType, MethodDescriptorType, WrapperDescriptorType,

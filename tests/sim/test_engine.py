@@ -6,11 +6,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from mk_sim import _engine, engine_python
 from mk_sim.engine import Actor, Engine, EngineError, Port
 from multikernel.errors import LocalMisuse
+
+
+@pytest.fixture(autouse=True, params=[_engine, engine_python], ids=["c", "python"])
+def module(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The engine that the names of this file stand for."""
+    for name in ("Actor", "Engine", "Port"):
+        monkeypatch.setitem(globals(), name, getattr(request.param, name))
+    module: ModuleType = request.param
+    return module
 
 
 def test_events_run_by_time_then_in_the_order_they_were_queued() -> None:

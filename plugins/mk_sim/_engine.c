@@ -1,0 +1,1239 @@
+/* The simulation engine in C: the same engine as `mk_sim/engine_python.py`, name for name, which is its oracle.
+ *
+ * Python module `mk_sim._engine` on the limited API of 3.11.
+ *
+ *   Engine(seed, digest=True)   actor(n)  at(time, call, argument)  run(until=None)  stop()  delivered(s, t, data)
+ *                               now  seed  deliveries  events  trace  digest  keeps_digest  waiting()
+ *   Actor                       clock  number  engine  random  alive  start(coroutine)  spend(ps)  resume(value)
+ *                               await block()  await sync()  await wait(deadline)   poke(value, time)
+ *   Port(actor)                 send(port, message, latency)   await recv()
+ *
+ * Queue: events are ordered by (time, order of queueing).  Those of the next WINDOWS windows of 2^SHIFT ps lie as
+ * they came, one array a window, found by a bitmap; an array is sorted when its turn comes, which costs next to
+ * nothing as most of it is in order.  What is queued for the window that is being handled goes to a heap of its own,
+ * mostly short; what is farther than all windows stands in another and moves up.
+ *
+ * The window only advances to one that begins before `until`, so nothing is ever queued behind it.
+ *
+ * What is awaited is an object of the actor's own, used again when nobody else holds it; it takes part by am_send
+ * (3.11) and tp_iternext (from 3.12 on, where a value leaves as a StopIteration).  A coroutine is always sent None:
+ * what `resume` brings lies in the actor.
+ *
+ * Not to be used by two threads at a time.
+ */
+
+#include <Python.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <structmember.h>
+#include <string.h>
+
+#define SHIFT 16
+#define WINDOWS 1024 /* 67 us: farther than all but sleeps and time-outs */
+#define FAR INT64_MAX
+#define OBJECT(pointer) ((PyObject *)(pointer))
+#define BATCH (1 << 16) /* bytes of deliveries hashed at a time */
+
+typedef struct {
+    PyTypeObject *engine, *actor, *port, *pause;
+    PyObject *misuse, *error, *raised, *stream, *sha256;
+} State;
+
+enum { CALL, RESUME, CHECK, ALARM, POKED, ARRIVAL, HALT };
+
+typedef struct {
+    int64_t time;
+    uint64_t order;
+    PyObject *target; /* what to call, an actor, or a port */
+    PyObject *argument;
+    int64_t number; /* due time, poke, or source */
+    int kind;
+} Event;
+
+typedef struct {
+    Event *events;
+    Py_ssize_t count, room;
+} Bag;
+
+typedef struct Engine Engine;
+
+typedef struct {
+    PyObject_HEAD
+    Engine *engine;
+    PyObject *coroutine, *random, *value;
+    struct Pause *spare;
+    int64_t number, clock, pending, deadline, alarm;
+    char waiting, timed, armed;
+} Actor;
+
+struct Engine {
+    PyObject_HEAD
+    State *state;
+    PyObject *actors, *trace, *hash, *seed;
+    unsigned char *batch;
+    Py_ssize_t filled;
+    int64_t now, window, deliveries, events;
+    uint64_t order;
+    char running;
+    Bag current, late, far, ring[WINDOWS]; /* `current` from `next` on; `late` and `far` are heaps */
+    Py_ssize_t next;
+    uint64_t present[WINDOWS / 64];
+};
+
+typedef struct {
+    PyObject_HEAD
+    Actor *actor;
+    PyObject **items; /* messages that came while nobody waited, a ring buffer */
+    int64_t *times;
+    Py_ssize_t first, count, room;
+    char waiting, logs;
+} Port;
+
+enum { BLOCK, SYNC, WAIT, RECV };
+
+typedef struct Pause {
+    PyObject_HEAD
+    Actor *actor;
+    Port *port;
+    int64_t deadline;
+    char kind, timed, asleep;
+} Pause;
+
+static struct PyModuleDef module_def;
+
+/* Put `value`, a reference of the caller's, where another was. */
+static void put(PyObject **place, PyObject *value)
+{
+    PyObject *old = *place;
+    *place = value;
+    Py_XDECREF(old);
+}
+
+static State *state_of(PyTypeObject *type) { return PyModule_GetState(PyType_GetModule(type)); }
+
+/* Arguments */
+
+static int expect(const char *name, Py_ssize_t count, Py_ssize_t wanted)
+{
+    if (count != wanted)
+        PyErr_Format(PyExc_TypeError, "%s takes %zd arguments, not %zd", name, wanted, count);
+    return count == wanted;
+}
+
+static int integer(PyObject *object, int64_t *value)
+{
+    *value = PyLong_AsLongLong(object);
+    return *value != -1 || !PyErr_Occurred();
+}
+
+/* Bags and heaps */
+
+static int earlier(const Event *a, const Event *b)
+{
+    return a->time < b->time || (a->time == b->time && a->order < b->order);
+}
+
+static int make_room(Bag *bag)
+{
+    if (bag->count < bag->room)
+        return 0;
+    Py_ssize_t room = bag->room ? 2 * bag->room : 16;
+    Event *grown = PyMem_Realloc(bag->events, room * sizeof(Event));
+    if (!grown) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    bag->events = grown;
+    bag->room = room;
+    return 0;
+}
+
+static void sift_up(Event *events, Py_ssize_t at)
+{
+    Event moved = events[at];
+    while (at > 0) {
+        Py_ssize_t above = (at - 1) / 2;
+        if (!earlier(&moved, &events[above]))
+            break;
+        events[at] = events[above];
+        at = above;
+    }
+    events[at] = moved;
+}
+
+static void sift_down(Event *events, Py_ssize_t count, Py_ssize_t at)
+{
+    Event moved = events[at];
+    for (;;) {
+        Py_ssize_t below = 2 * at + 1;
+        if (below >= count)
+            break;
+        if (below + 1 < count && earlier(&events[below + 1], &events[below]))
+            below++;
+        if (!earlier(&events[below], &moved))
+            break;
+        events[at] = events[below];
+        at = below;
+    }
+    events[at] = moved;
+}
+
+static Event heap_pop(Bag *heap)
+{
+    Event first = heap->events[0];
+    heap->count--;
+    if (heap->count) {
+        heap->events[0] = heap->events[heap->count];
+        sift_down(heap->events, heap->count, 0);
+    }
+    return first;
+}
+
+static int compare(const void *a, const void *b) { return earlier(a, b) ? -1 : 1; }
+
+static void sort(Bag *bag)
+{
+    for (Py_ssize_t at = 1; at < bag->count; at++)
+        if (earlier(&bag->events[at], &bag->events[at - 1])) {
+            qsort(bag->events, bag->count, sizeof(Event), compare);
+            return;
+        }
+}
+
+static void bag_clear(Bag *bag, Py_ssize_t from)
+{
+    Py_ssize_t count = bag->count;
+    bag->count = 0;
+    for (Py_ssize_t at = from; at < count; at++) {
+        Py_XDECREF(bag->events[at].target);
+        Py_XDECREF(bag->events[at].argument);
+    }
+    PyMem_Free(bag->events);
+    bag->events = NULL;
+    bag->room = 0;
+}
+
+static int bag_visit(Bag *bag, Py_ssize_t from, visitproc visit, void *arg)
+{
+    for (Py_ssize_t at = from; at < bag->count; at++) {
+        Py_VISIT(bag->events[at].target);
+        Py_VISIT(bag->events[at].argument);
+    }
+    return 0;
+}
+
+/* The queue */
+
+static int queue(Engine *engine, int64_t time, int kind, PyObject *target, PyObject *argument, int64_t number)
+{
+    if (time < engine->now) {
+        PyErr_Format(engine->state->misuse, "event queued at %lld ps, which is before now, %lld ps", (long long)time,
+                     (long long)engine->now);
+        return -1;
+    }
+    int64_t window = time >> SHIFT;
+    Bag *bag = &engine->far;
+    if (window == engine->window)
+        bag = &engine->late;
+    else if (window - engine->window < WINDOWS)
+        bag = &engine->ring[window & (WINDOWS - 1)];
+    if (make_room(bag) < 0)
+        return -1;
+    Event *event = &bag->events[bag->count++];
+    event->time = time;
+    event->order = engine->order++;
+    event->kind = kind;
+    event->target = Py_XNewRef(target);
+    event->argument = Py_XNewRef(argument);
+    event->number = number;
+    if (bag == &engine->late || bag == &engine->far)
+        sift_up(bag->events, bag->count - 1);
+    else
+        engine->present[(window & (WINDOWS - 1)) >> 6] |= 1ull << (window & 63);
+    return 0;
+}
+
+/* The first window after the current one that holds an event, or FAR. */
+static int64_t next_window(const Engine *engine)
+{
+    int64_t base = engine->window + 1;
+    for (int64_t step = 0; step < WINDOWS;) {
+        int64_t window = base + step;
+        uint64_t word = engine->present[(window & (WINDOWS - 1)) >> 6] >> (window & 63);
+        if (word) {
+            int64_t found = window + __builtin_ctzll(word);
+            if (found - engine->window < WINDOWS)
+                return found;
+            break; /* bits of the word that stand for windows before the current one */
+        }
+        step += 64 - (window & 63);
+    }
+    return engine->far.count ? engine->far.events[0].time >> SHIFT : FAR;
+}
+
+/* The first event of the current window, or NULL. */
+static Event *first(Engine *engine)
+{
+    Event *sorted = engine->next < engine->current.count ? &engine->current.events[engine->next] : NULL;
+    Event *late = engine->late.count ? engine->late.events : NULL;
+    return !sorted || (late && earlier(late, sorted)) ? late : sorted;
+}
+
+static Event take(Engine *engine, const Event *event)
+{
+    return engine->late.count && event == engine->late.events ? heap_pop(&engine->late)
+                                                              : engine->current.events[engine->next++];
+}
+
+/* Make `window` the current one, which is empty. */
+static int enter(Engine *engine, int64_t window)
+{
+    engine->window = window;
+    engine->current.count = engine->next = 0;
+    Bag *bag = &engine->ring[window & (WINDOWS - 1)];
+    Bag empty = engine->current;
+    engine->current = *bag;
+    *bag = empty;
+    engine->present[(window & (WINDOWS - 1)) >> 6] &= ~(1ull << (window & 63));
+    while (engine->far.count && (engine->far.events[0].time >> SHIFT) - window < WINDOWS) {
+        int64_t mine = engine->far.events[0].time >> SHIFT;
+        Bag *target = mine == window ? &engine->current : &engine->ring[mine & (WINDOWS - 1)];
+        if (make_room(target) < 0)
+            return -1;
+        target->events[target->count++] = heap_pop(&engine->far);
+        if (mine != window)
+            engine->present[(mine & (WINDOWS - 1)) >> 6] |= 1ull << (mine & 63);
+    }
+    sort(&engine->current);
+    return 0;
+}
+
+/* Deliveries */
+
+static int flush(Engine *engine)
+{
+    if (!engine->filled)
+        return 0;
+    PyObject *bytes = PyBytes_FromStringAndSize((char *)engine->batch, engine->filled);
+    engine->filled = 0;
+    if (!bytes)
+        return -1;
+    PyObject *done = PyObject_CallMethod(engine->hash, "update", "O", bytes);
+    Py_DECREF(bytes);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+static void little(unsigned char *at, uint64_t value, int bytes)
+{
+    for (int byte = 0; byte < bytes; byte++)
+        at[byte] = (unsigned char)(value >> (8 * byte));
+}
+
+static int deliver(Engine *engine, int64_t source, int64_t target, PyObject *data)
+{
+    char *bytes;
+    Py_ssize_t size;
+    engine->deliveries++;
+    if (engine->trace) {
+        PyObject *done = PyObject_CallFunction(engine->trace, "LLLO", (long long)engine->now, (long long)source,
+                                               (long long)target, data);
+        if (!done)
+            return -1;
+        Py_DECREF(done);
+    }
+    if (!engine->hash)
+        return 0;
+    if (PyBytes_AsStringAndSize(data, &bytes, &size) < 0)
+        return -1;
+    if (engine->filled + 20 + size > BATCH && flush(engine) < 0)
+        return -1;
+    unsigned char header[20]; /* time in ps, source, target, bytes of data; then the data */
+    little(header, (uint64_t)engine->now, 8);
+    little(header + 8, (uint64_t)source, 4);
+    little(header + 12, (uint64_t)target, 4);
+    little(header + 16, (uint64_t)size, 4);
+    if (size + 20 > BATCH) {
+        PyObject *done = PyObject_CallMethod(engine->hash, "update", "y#", (char *)header, (Py_ssize_t)20);
+        Py_XDECREF(done);
+        if (done)
+            done = PyObject_CallMethod(engine->hash, "update", "O", data), Py_XDECREF(done);
+        return done ? 0 : -1;
+    }
+    memcpy(engine->batch + engine->filled, header, 20);
+    memcpy(engine->batch + engine->filled + 20, bytes, size);
+    engine->filled += 20 + size;
+    return 0;
+}
+
+/* Actors */
+
+/* Code on the actor's core raised: say where and when.  Sets the exception; gives -1. */
+static int raised(Actor *actor)
+{
+    State *state = actor->engine->state;
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return -1; /* an interrupt: the coroutine is not over for us */
+    Py_CLEAR(actor->coroutine);
+    if (PyErr_ExceptionMatches(state->error))
+        return -1;
+    PyObject *type, *value, *trace;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (trace)
+        PyException_SetTraceback(value, trace);
+    PyObject *error = PyObject_CallFunction(state->raised, "LLO", (long long)actor->number, (long long)actor->clock,
+                                            value);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    if (error) {
+        PyErr_SetObject(state->error, error);
+        Py_DECREF(error);
+    }
+    return -1;
+}
+
+/* Continue the coroutine, now; what it awaits takes its value from the actor. */
+static int go_on(Actor *actor)
+{
+    Engine *engine = actor->engine;
+    if (actor->clock < engine->now)
+        actor->clock = engine->now;
+    if (!actor->coroutine) {
+        PyErr_SetString(engine->state->misuse, "no coroutine runs on this core, there is nothing to resume");
+        return raised(actor);
+    }
+    PyObject *result = NULL, *coroutine = Py_NewRef(actor->coroutine);
+    Py_INCREF(OBJECT(actor));
+    PySendResult sent = PyIter_Send(coroutine, Py_None, &result);
+    int failed = 0;
+    if (sent == PYGEN_RETURN)
+        Py_CLEAR(actor->coroutine);
+    else if (sent == PYGEN_ERROR)
+        failed = raised(actor);
+    Py_XDECREF(result);
+    Py_DECREF(coroutine);
+    Py_DECREF(OBJECT(actor));
+    return failed;
+}
+
+/* Wake if there is a reason to; if the clock is ahead, when global time has reached it. */
+static int check(Actor *actor)
+{
+    Engine *engine = actor->engine;
+    if (!actor->waiting)
+        return 0;
+    if (actor->clock > engine->now)
+        return queue(engine, actor->clock, CHECK, OBJECT(actor), NULL, 0);
+    if (actor->pending || (actor->timed && actor->deadline <= engine->now)) {
+        actor->waiting = 0;
+        return go_on(actor);
+    }
+    return 0;
+}
+
+/* The alarm.  There is one in the queue at a time, if deadlines only grow: it sets the next. */
+static int ring_alarm(Actor *actor, int64_t due)
+{
+    if (actor->armed && actor->alarm == due)
+        actor->armed = 0;
+    if (check(actor) < 0)
+        return -1;
+    if (actor->waiting && actor->timed && !actor->armed) {
+        int64_t next = due + 1;
+        next = actor->deadline > next ? actor->deadline : next;
+        next = actor->clock > next ? actor->clock : next;
+        actor->alarm = next;
+        actor->armed = 1;
+        return queue(actor->engine, next, ALARM, OBJECT(actor), NULL, next);
+    }
+    return 0;
+}
+
+static int port_keep(Port *port, PyObject *message)
+{
+    if (port->count == port->room) {
+        Py_ssize_t room = port->room ? 2 * port->room : 8;
+        PyObject **items = PyMem_Malloc(room * sizeof(PyObject *));
+        int64_t *times = PyMem_Malloc(room * sizeof(int64_t));
+        if (!items || !times) {
+            PyMem_Free(items);
+            PyMem_Free(times);
+            PyErr_NoMemory();
+            return -1;
+        }
+        for (Py_ssize_t at = 0; at < port->count; at++) {
+            items[at] = port->items[(port->first + at) % port->room];
+            times[at] = port->times[(port->first + at) % port->room];
+        }
+        PyMem_Free(port->items);
+        PyMem_Free(port->times);
+        port->items = items;
+        port->times = times;
+        port->first = 0;
+        port->room = room;
+    }
+    Py_ssize_t place = (port->first + port->count) % port->room;
+    port->items[place] = Py_NewRef(message);
+    port->times[place] = port->actor->engine->now;
+    port->count++;
+    return 0;
+}
+
+static int arrive(Port *port, PyObject *message, int64_t source)
+{
+    Actor *actor = port->actor;
+    if (port->logs && deliver(actor->engine, source, actor->number, message) < 0)
+        return -1;
+    if (!port->waiting)
+        return port_keep(port, message);
+    port->waiting = 0;
+    put(&actor->value, Py_NewRef(message));
+    return go_on(actor);
+}
+
+static int handle(const Event *event)
+{
+    Actor *actor = (Actor *)event->target;
+    switch (event->kind) {
+    case CALL: {
+        PyObject *done = PyObject_CallFunctionObjArgs(event->target, event->argument, NULL);
+        Py_XDECREF(done);
+        return done ? 0 : -1;
+    }
+    case RESUME:
+        return go_on(actor);
+    case CHECK:
+        return check(actor);
+    case ALARM:
+        return ring_alarm(actor, event->number);
+    case POKED:
+        actor->pending |= event->number;
+        return check(actor);
+    default:
+        return arrive((Port *)event->target, event->argument, event->number);
+    }
+}
+
+/* Engine */
+
+static PyObject *engine_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
+{
+    static char *names[] = {"seed", "digest", NULL};
+    PyObject *seed;
+    int digest = 1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "O|p:Engine", names, &seed, &digest))
+        return NULL;
+    Engine *engine = (Engine *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    if (!engine)
+        return NULL;
+    engine->state = state_of(type);
+    engine->seed = Py_NewRef(seed);
+    engine->window = -1;
+    engine->actors = PyDict_New();
+    if (digest) {
+        engine->hash = PyObject_CallFunctionObjArgs(engine->state->sha256, NULL);
+        engine->batch = PyMem_Malloc(BATCH);
+    }
+    if (!engine->actors || (digest && (!engine->hash || !engine->batch))) {
+        Py_DECREF(OBJECT(engine));
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    }
+    return OBJECT(engine);
+}
+
+static int engine_traverse(Engine *engine, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(OBJECT(engine)));
+    Py_VISIT(engine->actors);
+    Py_VISIT(engine->trace);
+    Py_VISIT(engine->hash);
+    Py_VISIT(engine->seed);
+    int found = bag_visit(&engine->current, engine->next, visit, arg);
+    found = found ? found : bag_visit(&engine->late, 0, visit, arg);
+    found = found ? found : bag_visit(&engine->far, 0, visit, arg);
+    for (int window = 0; window < WINDOWS && !found; window++)
+        found = bag_visit(&engine->ring[window], 0, visit, arg);
+    return found;
+}
+
+static int engine_clear(Engine *engine)
+{
+    Py_CLEAR(engine->actors);
+    Py_CLEAR(engine->trace);
+    bag_clear(&engine->current, engine->next);
+    engine->next = 0;
+    bag_clear(&engine->late, 0);
+    bag_clear(&engine->far, 0);
+    for (int window = 0; window < WINDOWS; window++)
+        bag_clear(&engine->ring[window], 0);
+    memset(engine->present, 0, sizeof engine->present);
+    return 0;
+}
+
+static void engine_dealloc(Engine *engine)
+{
+    PyTypeObject *type = Py_TYPE(OBJECT(engine));
+    PyObject_GC_UnTrack(engine);
+    engine_clear(engine);
+    Py_CLEAR(engine->hash);
+    Py_CLEAR(engine->seed);
+    PyMem_Free(engine->batch);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(engine);
+    Py_DECREF(type);
+}
+
+static PyObject *engine_actor(Engine *engine, PyObject *number)
+{
+    PyObject *found = PyDict_GetItemWithError(engine->actors, number);
+    if (found || PyErr_Occurred())
+        return Py_XNewRef(found);
+    long long value = PyLong_AsLongLong(number);
+    if (value == -1 && PyErr_Occurred())
+        return NULL;
+    PyTypeObject *type = engine->state->actor;
+    Actor *actor = (Actor *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    if (!actor)
+        return NULL;
+    actor->engine = (Engine *)Py_NewRef(OBJECT(engine));
+    actor->number = value;
+    actor->random = PyObject_CallFunctionObjArgs(engine->state->stream, engine->seed, number, NULL);
+    if (!actor->random || PyDict_SetItem(engine->actors, number, OBJECT(actor)) < 0)
+        Py_CLEAR(actor);
+    return OBJECT(actor);
+}
+
+static PyObject *engine_at(Engine *engine, PyObject *const *args, Py_ssize_t count)
+{
+    int64_t time;
+    if (!expect("at", count, 3) || !integer(args[0], &time))
+        return NULL;
+    if (queue(engine, time, CALL, args[1], args[2], 0) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static void forget_halts(Bag *bag, Py_ssize_t from)
+{
+    Py_ssize_t kept = from;
+    for (Py_ssize_t at = from; at < bag->count; at++)
+        if (bag->events[at].kind != HALT)
+            bag->events[kept++] = bag->events[at];
+    bag->count = kept;
+}
+
+static PyObject *engine_run(Engine *engine, PyObject *args, PyObject *kwds)
+{
+    static char *names[] = {"until", NULL};
+    PyObject *until_object = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "|O:run", names, &until_object))
+        return NULL;
+    int64_t until = FAR;
+    if (until_object != Py_None) {
+        until = PyLong_AsLongLong(until_object);
+        if (until == -1 && PyErr_Occurred())
+            return NULL;
+        if (until < engine->now)
+            return PyErr_Format(engine->state->misuse, "run until %lld ps, which is before now, %lld ps",
+                                (long long)until, (long long)engine->now);
+    }
+    if (engine->running)
+        return PyErr_Format(engine->state->misuse, "the engine runs already");
+    engine->running = 1;
+    Py_INCREF(OBJECT(engine));
+    int64_t events = 0;
+    int failed = 0, halted = 0;
+    while (!failed && !halted) {
+        const Event *soonest = first(engine);
+        if (!soonest) {
+            int64_t window = next_window(engine);
+            if (window == FAR || (until != FAR && window << SHIFT >= until))
+                break;
+            failed = enter(engine, window) < 0;
+            continue;
+        }
+        if (soonest->time >= until)
+            break;
+        Event event = take(engine, soonest);
+        engine->now = event.time;
+        events++;
+        if (event.kind == HALT)
+            halted = 1;
+        else
+            failed = handle(&event) < 0;
+        Py_XDECREF(event.target);
+        Py_XDECREF(event.argument);
+    }
+    if (!failed && !halted && until != FAR) {
+        engine->now = until;
+        events++;
+    }
+    if (halted || failed) { /* what else `stop` asked for */
+        forget_halts(&engine->current, engine->next);
+        forget_halts(&engine->late, 0);
+        for (Py_ssize_t at = engine->late.count / 2 - 1; at >= 0; at--)
+            sift_down(engine->late.events, engine->late.count, at);
+    }
+    engine->events += events;
+    engine->running = 0;
+    Py_DECREF(OBJECT(engine));
+    if (failed)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *engine_stop(Engine *engine, PyObject *Py_UNUSED(ignored))
+{
+    if (queue(engine, engine->now, HALT, NULL, NULL, 0) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *engine_delivered(Engine *engine, PyObject *const *args, Py_ssize_t count)
+{
+    int64_t source, target;
+    if (!expect("delivered", count, 3) || !integer(args[0], &source) || !integer(args[1], &target))
+        return NULL;
+    if (deliver(engine, source, target, args[2]) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *engine_waiting(Engine *engine, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *numbers = PyList_New(0), *key, *value;
+    Py_ssize_t at = 0;
+    while (numbers && PyDict_Next(engine->actors, &at, &key, &value))
+        if (((Actor *)value)->coroutine && PyList_Append(numbers, key) < 0)
+            Py_CLEAR(numbers);
+    if (!numbers || PyList_Sort(numbers) < 0) {
+        Py_XDECREF(numbers);
+        return NULL;
+    }
+    PyObject *result = PyList_AsTuple(numbers);
+    Py_DECREF(numbers);
+    return result;
+}
+
+static PyObject *engine_get_digest(Engine *engine, void *Py_UNUSED(closure))
+{
+    if (!engine->hash)
+        return PyUnicode_FromString("");
+    return flush(engine) < 0 ? NULL : PyObject_CallMethod(engine->hash, "hexdigest", NULL);
+}
+
+static PyObject *engine_get_keeps(Engine *engine, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(engine->hash || engine->trace);
+}
+
+static PyObject *engine_get_trace(Engine *engine, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(engine->trace ? engine->trace : Py_None);
+}
+
+static int engine_set_trace(Engine *engine, PyObject *value, void *Py_UNUSED(closure))
+{
+    put(&engine->trace, value && value != Py_None ? Py_NewRef(value) : NULL);
+    return 0;
+}
+
+static PyMethodDef engine_methods[] = {
+    {"actor", (PyCFunction)engine_actor, METH_O, "The actor of this number, made on first use."},
+    {"at", (PyCFunction)(void (*)(void))engine_at, METH_FASTCALL,
+     "Call call(argument) when global time is `time` ps, after what is already queued for that time."},
+    {"run", (PyCFunction)(void (*)(void))engine_run, METH_VARARGS | METH_KEYWORDS,
+     "Handle events until none is left, `stop` was called, or global time is `until`."},
+    {"stop", (PyCFunction)engine_stop, METH_NOARGS,
+     "End `run` when the events already queued for this very time are handled."},
+    {"delivered", (PyCFunction)(void (*)(void))engine_delivered, METH_FASTCALL,
+     "Feed (now, source, target, data) to the digest and the trace."},
+    {"waiting", (PyCFunction)engine_waiting, METH_NOARGS, "Numbers of the actors whose coroutine has not ended."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef engine_members[] = {
+    {"now", T_LONGLONG, offsetof(Engine, now), READONLY, "Global time, ps."},
+    {"seed", T_OBJECT_EX, offsetof(Engine, seed), READONLY, "Seed of the actors' streams."},
+    {"deliveries", T_LONGLONG, offsetof(Engine, deliveries), READONLY, "Deliveries so far."},
+    {"events", T_LONGLONG, offsetof(Engine, events), READONLY, "Events handled by runs that have returned."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef engine_properties[] = {
+    {"digest", (getter)engine_get_digest, NULL, "SHA-256 over every delivery so far, in hex.", NULL},
+    {"keeps_digest", (getter)engine_get_keeps, NULL, "Whether deliveries are hashed or traced.", NULL},
+    {"trace", (getter)engine_get_trace, (setter)engine_set_trace, "Called with every delivery.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot engine_slots[] = {
+    {Py_tp_new, engine_new},
+    {Py_tp_dealloc, engine_dealloc},
+    {Py_tp_traverse, engine_traverse},
+    {Py_tp_clear, engine_clear},
+    {Py_tp_methods, engine_methods},
+    {Py_tp_members, engine_members},
+    {Py_tp_getset, engine_properties},
+    {Py_tp_doc, "The queue, the global clock and the digest."},
+    {0, NULL},
+};
+
+static PyType_Spec engine_spec = {
+    "mk_sim._engine.Engine", sizeof(Engine), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, engine_slots,
+};
+
+/* What is awaited */
+
+static Pause *pause_of(Actor *actor, int kind)
+{
+    Pause *pause = actor->spare;
+    if (pause && Py_REFCNT(OBJECT(pause)) == 1) {
+        Py_INCREF(OBJECT(pause));
+    } else {
+        PyTypeObject *type = actor->engine->state->pause;
+        pause = (Pause *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+        if (!pause)
+            return NULL;
+        pause->actor = (Actor *)Py_NewRef(OBJECT(actor));
+        put((PyObject **)&actor->spare, Py_NewRef(OBJECT(pause)));
+    }
+    Py_CLEAR(pause->port);
+    pause->kind = (char)kind;
+    pause->timed = pause->asleep = 0;
+    return pause;
+}
+
+/* One step of what is awaited: PYGEN_NEXT when the actor sleeps, PYGEN_RETURN with what `await` gives. */
+static PySendResult pause_send(Pause *pause, PyObject *Py_UNUSED(sent), PyObject **result)
+{
+    Actor *actor = pause->actor;
+    Engine *engine = actor->engine;
+    *result = NULL;
+    if (!pause->asleep) {
+        switch (pause->kind) {
+        case BLOCK:
+            goto sleep;
+        case SYNC:
+            if (actor->clock <= engine->now)
+                break;
+            if (queue(engine, actor->clock, RESUME, OBJECT(actor), NULL, 0) < 0)
+                return PYGEN_ERROR;
+            goto sleep;
+        case WAIT:
+            if (actor->clock <= engine->now &&
+                (actor->pending || (pause->timed && pause->deadline <= engine->now)))
+                break;
+            actor->deadline = pause->deadline;
+            actor->timed = pause->timed;
+            actor->waiting = 1;
+            if (actor->pending) {
+                if (queue(engine, actor->clock, CHECK, OBJECT(actor), NULL, 0) < 0)
+                    return PYGEN_ERROR;
+            } else if (pause->timed) {
+                int64_t due = pause->deadline > actor->clock ? pause->deadline : actor->clock;
+                if (!actor->armed || due < actor->alarm) {
+                    actor->alarm = due;
+                    actor->armed = 1;
+                    if (queue(engine, due, ALARM, OBJECT(actor), NULL, due) < 0)
+                        return PYGEN_ERROR;
+                }
+            }
+            goto sleep;
+        default: {
+            Port *port = pause->port;
+            if (!port->count) {
+                port->waiting = 1;
+                goto sleep;
+            }
+            if (port->times[port->first] > actor->clock)
+                actor->clock = port->times[port->first];
+            *result = port->items[port->first];
+            port->first = (port->first + 1) % port->room;
+            port->count--;
+            return PYGEN_RETURN;
+        }
+        }
+    }
+    pause->asleep = 0;
+    if (pause->kind == WAIT) {
+        *result = PyLong_FromLongLong(actor->pending);
+        actor->pending = 0;
+    } else if (pause->kind == SYNC) {
+        *result = Py_NewRef(Py_None);
+    } else {
+        *result = actor->value ? actor->value : Py_NewRef(Py_None);
+        actor->value = NULL;
+    }
+    return *result ? PYGEN_RETURN : PYGEN_ERROR;
+sleep:
+    pause->asleep = 1;
+    *result = Py_NewRef(Py_None);
+    return PYGEN_NEXT;
+}
+
+static PyObject *pause_next(Pause *pause)
+{
+    PyObject *result;
+    switch (pause_send(pause, Py_None, &result)) {
+    case PYGEN_NEXT:
+        return result;
+    case PYGEN_RETURN:
+        if (result != Py_None) {
+            PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
+            if (stop) {
+                PyErr_SetObject(PyExc_StopIteration, stop);
+                Py_DECREF(stop);
+            }
+        }
+        Py_DECREF(result);
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+static int pause_traverse(Pause *pause, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(OBJECT(pause)));
+    Py_VISIT(pause->actor);
+    Py_VISIT(pause->port);
+    return 0;
+}
+
+static int pause_clear(Pause *pause)
+{
+    Py_CLEAR(pause->actor);
+    Py_CLEAR(pause->port);
+    return 0;
+}
+
+static void pause_dealloc(Pause *pause)
+{
+    PyTypeObject *type = Py_TYPE(OBJECT(pause));
+    PyObject_GC_UnTrack(pause);
+    pause_clear(pause);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(pause);
+    Py_DECREF(type);
+}
+
+static PyObject *pause_self(PyObject *pause) { return Py_NewRef(pause); }
+
+static PyType_Slot pause_slots[] = {
+    {Py_tp_dealloc, pause_dealloc}, {Py_tp_traverse, pause_traverse}, {Py_tp_clear, pause_clear},
+    {Py_am_await, pause_self},      {Py_am_send, pause_send},         {Py_tp_iter, pause_self},
+    {Py_tp_iternext, pause_next},   {0, NULL},
+};
+
+static PyType_Spec pause_spec = {
+    "mk_sim._engine.Pause", sizeof(Pause), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, pause_slots,
+};
+
+/* Actor */
+
+static int actor_traverse(Actor *actor, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(OBJECT(actor)));
+    Py_VISIT(actor->engine);
+    Py_VISIT(actor->coroutine);
+    Py_VISIT(actor->random);
+    Py_VISIT(actor->value);
+    Py_VISIT(actor->spare);
+    return 0;
+}
+
+static int actor_clear(Actor *actor)
+{
+    Py_CLEAR(actor->coroutine);
+    Py_CLEAR(actor->random);
+    Py_CLEAR(actor->value);
+    Py_CLEAR(actor->spare);
+    return 0;
+}
+
+static void actor_dealloc(Actor *actor)
+{
+    PyTypeObject *type = Py_TYPE(OBJECT(actor));
+    PyObject_GC_UnTrack(actor);
+    actor_clear(actor);
+    Py_CLEAR(actor->engine);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(actor);
+    Py_DECREF(type);
+}
+
+static PyObject *actor_start(Actor *actor, PyObject *program)
+{
+    if (actor->coroutine)
+        return PyErr_Format(actor->engine->state->misuse, "core %lld already runs a coroutine",
+                            (long long)actor->number);
+    if (queue(actor->engine, actor->engine->now, RESUME, OBJECT(actor), NULL, 0) < 0)
+        return NULL;
+    actor->coroutine = Py_NewRef(program);
+    Py_RETURN_NONE;
+}
+
+static PyObject *actor_spend(Actor *actor, PyObject *ps)
+{
+    long long more = PyLong_AsLongLong(ps);
+    if (more == -1 && PyErr_Occurred())
+        return NULL;
+    actor->clock += more;
+    Py_RETURN_NONE;
+}
+
+static PyObject *actor_resume(Actor *actor, PyObject *value)
+{
+    put(&actor->value, value == Py_None ? NULL : Py_NewRef(value));
+    if (go_on(actor) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *actor_block(Actor *actor, PyObject *Py_UNUSED(ignored))
+{
+    return (PyObject *)pause_of(actor, BLOCK);
+}
+
+static PyObject *actor_sync(Actor *actor, PyObject *Py_UNUSED(ignored)) { return (PyObject *)pause_of(actor, SYNC); }
+
+static PyObject *actor_wait(Actor *actor, PyObject *deadline)
+{
+    int64_t until = 0;
+    if (deadline != Py_None) {
+        until = PyLong_AsLongLong(deadline);
+        if (until == -1 && PyErr_Occurred())
+            return NULL;
+    }
+    Pause *pause = pause_of(actor, WAIT);
+    if (pause) {
+        pause->timed = deadline != Py_None;
+        pause->deadline = until;
+    }
+    return OBJECT(pause);
+}
+
+static PyObject *actor_poke(Actor *actor, PyObject *const *args, Py_ssize_t count)
+{
+    int64_t value, time;
+    if (!expect("poke", count, 2) || !integer(args[0], &value) || !integer(args[1], &time))
+        return NULL;
+    if (!value)
+        return PyErr_Format(actor->engine->state->misuse, "a poke's value must not be 0");
+    if (queue(actor->engine, time, POKED, OBJECT(actor), NULL, value) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *actor_get_alive(Actor *actor, void *Py_UNUSED(closure)) { return PyBool_FromLong(!!actor->coroutine); }
+
+static PyMethodDef actor_methods[] = {
+    {"start", (PyCFunction)actor_start, METH_O, "Run a coroutine from now."},
+    {"spend", (PyCFunction)actor_spend, METH_O, "Run ahead: the clock advances, nothing else happens."},
+    {"resume", (PyCFunction)actor_resume, METH_O, "Continue the coroutine, which is in `block`, with a value, now."},
+    {"block", (PyCFunction)actor_block, METH_NOARGS, "Suspend until an event calls `resume`; gives its value."},
+    {"sync", (PyCFunction)actor_sync, METH_NOARGS, "Suspend until global time has reached the clock."},
+    {"wait", (PyCFunction)actor_wait, METH_O, "Suspend until poked or until a deadline in ps; gives the pokes."},
+    {"poke", (PyCFunction)(void (*)(void))actor_poke, METH_FASTCALL, "Wake the actor at a time in ps, with a value that is not 0."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef actor_members[] = {
+    {"engine", T_OBJECT_EX, offsetof(Actor, engine), READONLY, "The engine."},
+    {"random", T_OBJECT_EX, offsetof(Actor, random), READONLY, "The core's own stream."},
+    {"number", T_LONGLONG, offsetof(Actor, number), READONLY, "Which core."},
+    {"clock", T_LONGLONG, offsetof(Actor, clock), 0, "The core's own time, ps."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef actor_properties[] = {
+    {"alive", (getter)actor_get_alive, NULL, "A coroutine was started and has not ended.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot actor_slots[] = {
+    {Py_tp_dealloc, actor_dealloc},   {Py_tp_traverse, actor_traverse}, {Py_tp_clear, actor_clear},
+    {Py_tp_methods, actor_methods},   {Py_tp_members, actor_members},   {Py_tp_getset, actor_properties},
+    {Py_tp_doc, "One simulated core: a coroutine, a clock that runs ahead, a random stream."},
+    {0, NULL},
+};
+
+static PyType_Spec actor_spec = {
+    "mk_sim._engine.Actor", sizeof(Actor), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, actor_slots,
+};
+
+/* Port */
+
+static PyObject *port_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
+{
+    static char *names[] = {"actor", NULL};
+    Actor *actor;
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "O!:Port", names, state_of(type)->actor, &actor))
+        return NULL;
+    Port *port = (Port *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    if (!port)
+        return NULL;
+    port->actor = (Actor *)Py_NewRef(OBJECT(actor));
+    port->logs = actor->engine->hash || actor->engine->trace;
+    return OBJECT(port);
+}
+
+static int port_traverse(Port *port, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(OBJECT(port)));
+    Py_VISIT(port->actor);
+    for (Py_ssize_t at = 0; at < port->count; at++)
+        Py_VISIT(port->items[(port->first + at) % port->room]);
+    return 0;
+}
+
+static int port_clear(Port *port)
+{
+    while (port->count) {
+        PyObject *item = port->items[port->first];
+        port->first = (port->first + 1) % port->room;
+        port->count--;
+        Py_DECREF(item);
+    }
+    return 0;
+}
+
+static void port_dealloc(Port *port)
+{
+    PyTypeObject *type = Py_TYPE(OBJECT(port));
+    PyObject_GC_UnTrack(port);
+    port_clear(port);
+    Py_CLEAR(port->actor);
+    PyMem_Free(port->items);
+    PyMem_Free(port->times);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(port);
+    Py_DECREF(type);
+}
+
+static PyObject *port_send(Port *port, PyObject *const *args, Py_ssize_t count)
+{
+    int64_t latency;
+    if (!expect("send", count, 3) || !integer(args[2], &latency))
+        return NULL;
+    if (Py_TYPE(args[0]) != Py_TYPE(OBJECT(port))) {
+        PyErr_SetString(PyExc_TypeError, "send to a port");
+        return NULL;
+    }
+    Actor *actor = port->actor;
+    if (queue(actor->engine, actor->clock + latency, ARRIVAL, args[0], args[1], actor->number) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+static PyObject *port_recv(Port *port, PyObject *Py_UNUSED(ignored))
+{
+    Pause *pause = pause_of(port->actor, RECV);
+    if (pause)
+        pause->port = (Port *)Py_NewRef(OBJECT(port));
+    return OBJECT(pause);
+}
+
+static PyMethodDef port_methods[] = {
+    {"send", (PyCFunction)(void (*)(void))port_send, METH_FASTCALL,
+     "Send a message to a port, to arrive `latency` ps after the sender's clock."},
+    {"recv", (PyCFunction)port_recv, METH_NOARGS, "The next message, in order of arrival."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef port_members[] = {
+    {"actor", T_OBJECT_EX, offsetof(Port, actor), READONLY, "Whose messages these are."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot port_slots[] = {
+    {Py_tp_new, port_new},           {Py_tp_dealloc, port_dealloc}, {Py_tp_traverse, port_traverse},
+    {Py_tp_clear, port_clear},       {Py_tp_methods, port_methods}, {Py_tp_members, port_members},
+    {Py_tp_doc, "Where messages for an actor arrive, each after a latency its sender states."},
+    {0, NULL},
+};
+
+static PyType_Spec port_spec = {
+    "mk_sim._engine.Port", sizeof(Port), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, port_slots,
+};
+
+/* Module */
+
+static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type)
+{
+    *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, spec, NULL);
+    return *type ? PyModule_AddType(module, *type) : -1;
+}
+
+static PyObject *taken(const char *module, const char *name)
+{
+    PyObject *home = PyImport_ImportModule(module);
+    PyObject *found = home ? PyObject_GetAttrString(home, name) : NULL;
+    Py_XDECREF(home);
+    return found;
+}
+
+static int exec_module(PyObject *module)
+{
+    State *state = PyModule_GetState(module);
+    state->misuse = taken("multikernel.errors", "LocalMisuse");
+    state->error = taken("mk_sim.engine_errors", "EngineError");
+    state->raised = taken("mk_sim.engine_errors", "raised");
+    state->stream = taken("mk_sim.stream", "Stream");
+    state->sha256 = taken("hashlib", "sha256");
+    if (!state->misuse || !state->error || !state->raised || !state->stream || !state->sha256)
+        return -1;
+    if (add_type(module, &engine_spec, &state->engine) < 0 || add_type(module, &actor_spec, &state->actor) < 0 ||
+        add_type(module, &port_spec, &state->port) < 0 || add_type(module, &pause_spec, &state->pause) < 0)
+        return -1;
+    return PyModule_AddStringConstant(module, "SOURCE_HASH", MK_SOURCE_HASH);
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    State *state = PyModule_GetState(module);
+    Py_VISIT(state->engine);
+    Py_VISIT(state->actor);
+    Py_VISIT(state->port);
+    Py_VISIT(state->pause);
+    Py_VISIT(state->misuse);
+    Py_VISIT(state->error);
+    Py_VISIT(state->raised);
+    Py_VISIT(state->stream);
+    Py_VISIT(state->sha256);
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    State *state = PyModule_GetState(module);
+    Py_CLEAR(state->engine);
+    Py_CLEAR(state->actor);
+    Py_CLEAR(state->port);
+    Py_CLEAR(state->pause);
+    Py_CLEAR(state->misuse);
+    Py_CLEAR(state->error);
+    Py_CLEAR(state->raised);
+    Py_CLEAR(state->stream);
+    Py_CLEAR(state->sha256);
+    return 0;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, exec_module},
+    {0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "mk_sim._engine",
+    .m_doc = "The simulation engine: integer time, one queue, one actor a simulated core.",
+    .m_size = sizeof(State),
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+};
+
+PyMODINIT_FUNC PyInit__engine(void) { return PyModuleDef_Init(&module_def); }
