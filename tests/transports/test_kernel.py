@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from multikernel import Multikernel, assemble
+from multikernel.interfaces import BootOptions
+from tests.transports.device_boards import dma_board, mailbox_board
 
 MIXED = str(Path(__file__).with_name("mixed.yaml"))
 
@@ -51,3 +53,16 @@ def test_cores_of_any_word_size_and_byte_order_conform(kernel: Multikernel) -> N
     }
     assert {(a, b) for a in kinds.values() for b in kinds.values() if a != b} <= pairs
     assert {core.state for core in kernel.cores()} == {"joined"}
+
+
+@pytest.mark.parametrize(
+    ("transport", "board"), [("mailbox", mailbox_board()), ("dma", dma_board())], ids=["mailbox", "dma"]
+)
+def test_links_over_devices_conform(transport: str, board: str, tmp_path: Path) -> None:
+    """Between cores that share no memory; who sleeps is woken by the device alone."""
+    file = tmp_path / "board.yaml"
+    file.write_text(board)
+    with Multikernel(assemble(str(file), platform="sim")).boot("sim", BootOptions(timeout_ns=100_000_000)) as kernel:
+        rows = kernel.run("conform", messages=40)
+        assert {core.state for core in kernel.cores()} == {"joined"}
+    assert {*rows.column("transport")} == {transport, "ump", "lmp"}
