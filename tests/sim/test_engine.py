@@ -42,6 +42,21 @@ def test_events_run_by_time_then_in_the_order_they_were_queued() -> None:
     ]  # fmt: skip
 
 
+def test_what_was_far_when_it_was_queued_comes_before_what_is_later() -> None:
+    engine, seen = Engine(0), list[int]()
+
+    def note(then: int) -> None:
+        seen.append(engine.now)
+        if then:
+            engine.at(then, note, 0)
+
+    engine.at(68_000_000, note, 0)  # beyond all windows
+    engine.at(10_000_000, note, 72_000_000)  # from there within them
+    engine.at(500_000_000, note, 0)
+    engine.run()
+    assert seen == [10_000_000, 68_000_000, 72_000_000, 500_000_000]
+
+
 def test_an_event_in_the_past_is_refused() -> None:
     engine = Engine(0)
     engine.at(10, lambda _: engine.at(9, lambda _: None, 0), 0)
