@@ -221,6 +221,20 @@ class TransportConformance:
                 assert run(b.poll()) == b"%d" % number
                 memory.settle()
 
+    @pytest.mark.parametrize("slots", [2, 3, 8])
+    def test_the_watch_is_true_while_messages_are_left(self, slots: int) -> None:
+        """Of several that came at once, one is taken before the receiver waits again."""
+        for coherent in self.memories():
+            memory, a, b = self.channel(slots, coherent)
+            assert run(b.poll()) is None
+            for number in range(slots):
+                assert run(a.try_send(b"%d" % number))
+            memory.settle()
+            for number in range(slots):
+                assert memory.true(1, b.watch()), "the receiver would not be woken"
+                assert run(b.poll()) == b"%d" % number
+                memory.settle()
+
     # A peer that breaks the rules
 
     @_settings
