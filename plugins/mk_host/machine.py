@@ -254,4 +254,7 @@ class HostMachine(Machine):
         if isinstance(found, Untranslated):
             user.again(operation)
             return Faulted(PageFault(address, write, found.kind))
+        if found.pa + WORD > self._arena.size:  # nothing translates, and there is no memory
+            user.again(operation)
+            return Faulted(PageFault(address, write, "not-mapped"))
         return found.pa

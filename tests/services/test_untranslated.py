@@ -11,7 +11,7 @@ from multikernel.system.dispatcher import UnhandledFault
 from multikernel.system.layout import PAGE
 from multikernel.system.page_tables import READ
 from multikernel.system.runtime import Dispatcher
-from tests.promises.kernels import boot
+from tests.promises.kernels import SECOND, boot
 
 MIXED = str(Path(__file__).parents[1] / "transports" / "mixed.yaml")
 WIDE, BIG, LITTLE, DSP, ENGINE = 2, 3, 4, 5, 6
@@ -56,6 +56,18 @@ async def unprotected(dispatcher: Dispatcher) -> tuple[()]:
             await dispatcher.load(nowhere)
     with pytest.raises(UnhandledFault, match="alignment"):
         await dispatcher.load(last + 4)
+    await dispatcher.connect(0, "there")
+    return ()
+
+
+async def physical(dispatcher: Dispatcher) -> tuple[()]:
+    mapping = await dispatcher.vspace.map(await dispatcher.memory.allocate(PAGE))
+    assert mapping.address >= 0x4_0000_0000
+    await dispatcher.store(mapping.address, VALUE)
+    assert await dispatcher.cas(mapping.address, VALUE, 1)
+    assert await dispatcher.load(mapping.address) == 1
+    with pytest.raises(UnhandledFault, match="not-mapped"):
+        await dispatcher.load(1 << 60)
     await dispatcher.connect(0, "there")
     return ()
 
@@ -155,6 +167,11 @@ def test_an_unmapping_takes_nothing_from_a_core_where_the_address_is_another_pag
 
 def test_a_core_without_mmu_reaches_everything_its_space_has() -> None:
     with boot(MIXED, {"main": main, "there": unprotected}) as kernel:
+        kernel.run("main", on=DSP)
+
+
+def test_on_the_host_too_but_at_physical_addresses() -> None:
+    with boot(MIXED, {"main": main, "there": physical}, platform="host", timeout_ns=60 * SECOND) as kernel:
         kernel.run("main", on=DSP)
 
 
