@@ -53,8 +53,10 @@ def test_the_boot_is_told_in_the_order_of_time(kernel: Multikernel) -> None:
 @pytest.mark.determinism
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_same_seed_gives_the_same_run(board: str) -> None:
+    blueprint = assemble(board)
+
     def digest(seed: int) -> tuple[str, int, object]:
-        kernel = Multikernel(assemble(board)).boot("sim", BootOptions(seed=seed))
+        kernel = Multikernel(blueprint).boot("sim", BootOptions(seed=seed))
         rows = kernel.run("ping", rounds=1, messages=8).rows
         outcome = kernel.stop()
         assert len(outcome.digest) == 64
