@@ -88,9 +88,10 @@ def assemble(
     kinds = core_kinds(known, chosen)
     pairs = Pairs(board, known.skb)
     scopes = {transport.name: transport.scope for transport in known.registry.transports}
-    transports = {count.name: chosen[f"transport:{count.name}"] for count in topology.classes()}
+    parts = known.slots.partition()
+    transports = {count.name: chosen[f"transport:{count.name}"] for count in parts.classes}
     classes = tuple(
-        pairs.decide(count, transports[count.name], scopes[transports[count.name]]) for count in topology.classes()
+        pairs.decide(count, transports[count.name], scopes[transports[count.name]]) for count in parts.classes
     )
     stranded(topology, known.slots, known.gateways)
     channels = static_channels(known, pairs, classes)
@@ -100,7 +101,7 @@ def assemble(
         board_hash=board.hash,
         bindings=bindings,
         kinds=kinds,
-        cores=in_memory(core_table(topology, known.gateways), known.skb),
+        cores=in_memory(core_table(topology, known.gateways, parts.marks), known.skb),
         memory=memory_map(topology),
         views=views(topology),
         interconnect=interconnect(topology),
@@ -111,6 +112,7 @@ def assemble(
         boot=board.boot,
         devices=carriers(board, classes),
         placements=Placements(board, known.skb).all(),
+        variants=parts.variants,
     )
     known.skb.close()
     return blueprint
@@ -193,7 +195,7 @@ def core_kinds(known: Knowledge, chosen: dict[str, str]) -> tuple[CoreKind, ...]
     return tuple(kinds)
 
 
-def core_table(topology: Topology, gateways: Mapping[int, int]) -> tuple[CoreEntry, ...]:
+def core_table(topology: Topology, gateways: Mapping[int, int], marks: Mapping[int, int]) -> tuple[CoreEntry, ...]:
     """One row a core, by id."""
     return tuple(
         CoreEntry(
@@ -209,6 +211,7 @@ def core_table(topology: Topology, gateways: Mapping[int, int]) -> tuple[CoreEnt
             fails=core.fails,
             groups=topology.memberships[core.id],
             gateway=gateways[core.id],
+            mark=marks.get(core.id, 0),
         )
         for core in topology.cores
     )
@@ -277,9 +280,7 @@ def static_channels(known: Knowledge, pairs: Pairs, classes: tuple[PairClass, ..
     by_name = {entry.name: entry for entry in classes}
     root = topology.boot_core
     wanted = dict.fromkeys((known.gateways[core.id], core.id) for core in topology.cores if core.id != root)
-    for core in topology.cores:
-        if core.id != root:
-            pairs.check(root, core.id, by_name[topology.pair_class(root, core.id)])
+    parts = known.slots.partition()
     for entry in classes:
         if (entry.dst, entry.src) not in wanted and entry.scope == "channel":
             wanted[entry.src, entry.dst] = None
@@ -291,8 +292,7 @@ def static_channels(known: Knowledge, pairs: Pairs, classes: tuple[PairClass, ..
     layout = Layout(topology)
     channels: list[ChannelEntry] = []
     for number, (a, b) in enumerate(wanted):
-        entry = by_name[topology.pair_class(a, b)]
-        pairs.check(a, b, entry)
+        entry = by_name[parts.name(topology.pair_class(a, b), a, b)]
         size = lines[entry.name] * LINE
         if entry.scope == "link":
             near, far = (own_side(topology, pairs, layout, entry.device, core, size) for core in (a, b))

@@ -64,7 +64,7 @@ class CoreEntry:
     (boot, sipi, psci, fork, ...); `fails` what the board says is broken about it, or empty; `groups` the
     ranks of the groups it is in (indices into `Interconnect.groups`), smallest first; `gateway` the core that
     starts this one and through which it is reached where no transport serves directly (-1: the boot core);
-    `memory` the region its arena lies in, empty where no policy says."""
+    `memory` the region its arena lies in, empty where no policy says; `mark` tells cores apart that `variants` do."""
 
     id: int
     kind: str
@@ -79,6 +79,7 @@ class CoreEntry:
     groups: tuple[int, ...] = ()
     gateway: int = -1
     memory: str = ""
+    mark: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,16 @@ class PairClass:
     notify: str
     scope: str = "channel"
     device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Pairs of `pair_class` whose cores have these marks are of class `name` instead: the SKB tells them apart."""
+
+    pair_class: str
+    mark_a: int
+    mark_b: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +306,7 @@ class Blueprint:
     boot: tuple[str, ...]
     devices: tuple[DeviceEntry, ...] = ()
     placements: tuple[Placement, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
     def to_json(self) -> str:
         """The canonical text: the same blueprint gives the same bytes."""
@@ -305,8 +317,15 @@ class Blueprint:
         """SHA-256 of the canonical text, in hex."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
+    def bound_class(self, a: CoreEntry, b: CoreEntry) -> str:
+        """The class in `pair_classes` of the directed pair: as `pair_class`, or the part of it that is bound
+        otherwise."""
+        name = self.pair_class(a, b)
+        key = (name, a.mark, b.mark)
+        return next((v.name for v in self.variants if (v.pair_class, v.mark_a, v.mark_b) == key), name)
+
     def pair_class(self, a: CoreEntry, b: CoreEntry) -> str:
-        """The class of the directed pair, `self` for a core and itself (named as in `pairs.py`)."""
+        """The class of the directed pair by distance, `self` for a core and itself (named as in `pairs.py`)."""
         if a.id == b.id:
             return "self"
         shared = next((rank for rank in a.groups if rank in b.groups), -1)

@@ -40,7 +40,6 @@ class Pairs:
     def __init__(self, board: Board, skb: Skb) -> None:
         self._topology = board.topology()
         self._skb = skb
-        self._checked: set[Hashable] = set()
         self._places: dict[tuple[str | int, ...], Place] = {}
 
     def decide(self, count: ClassCount, transport: str, scope: str = "channel") -> PairClass:
@@ -71,20 +70,6 @@ class Pairs:
                 slot=f"transport:{a}->{b}",
             )
         return str(rows[0][0])
-
-    def check(self, a: int, b: int, entry: PairClass) -> None:
-        """Raises BindingError if the pair's own facts give another transport than its class: then a
-        plugin's requirement tells pairs apart that the board's classes do not."""
-        key = (entry.name, signature(self._topology, a), signature(self._topology, b))
-        if key in self._checked:
-            return
-        self._checked.add(key)
-        if not self._skb.query(f"transport_candidate({a}, {b}, _, {entry.transport!r})"):
-            raise BindingError(
-                f"class {entry.name} is bound to {entry.transport} for cores {entry.src} and {entry.dst}, which does "
-                f"not serve cores {a} and {b}; mkit why shows what it lacks",
-                slot=f"transport:{a}->{b}",
-            )
 
     def own(self, core: int, device: str) -> str:
         """The region of a core's own side of a channel over a DMA engine.  Raises BindingError where there is

@@ -40,9 +40,8 @@ class Chosen:
     def binding(self) -> Binding:
         """The slot `policy:NAME`.  The hash is of the text, so that another one is another kernel."""
         digest = hashlib.sha256(self.policy.text.encode()).hexdigest()
-        if self.plugin is None:
-            return Binding(f"policy:{self.policy.decides}", self.name, "", "", digest)
-        return Binding(f"policy:{self.policy.decides}", self.name, self.plugin.distribution, self.plugin.version, digest)
+        by, version = (self.plugin.distribution, self.plugin.version) if self.plugin else ("", "")
+        return Binding(f"policy:{self.policy.decides}", self.name, by, version, digest)
 
 
 def policies(board: Board, registry: Registry) -> tuple[Chosen, ...]:

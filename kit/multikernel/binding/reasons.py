@@ -29,6 +29,7 @@ from multikernel.binding.edits import Edit, content, value_at
 from multikernel.binding.measured import timings
 from multikernel.binding.moves import Move
 from multikernel.binding.placed_reasons import PLACED, placed_slots
+from multikernel.binding.placed_reasons import PLACED, placed_slots
 from multikernel.binding.reason import Reason, core_of, proofs
 from multikernel.binding.slots import AUTO, Candidate, Decision, Rejected, unknown_slot
 from multikernel.board.yamlread import Data
@@ -38,6 +39,7 @@ from multikernel.knowledge.explain import Failure
 PAIR = re.compile(r"(transport|home):([0-9]+)->([0-9]+)")
 TREES = {"multicast": "multicast_order", "numa": "numa_order"}
 FLAT = ("broadcast", "unicast")
+HOMES = {"receiver": "the receiver's node", "region": "memory both can address"}
 PLUGINS = ("cpu-driver", "monitor", "transport", "consistency")
 """Heads of the slots that rules fill with a plugin."""
 HOMES = {"receiver": "the receiver's node", "region": "memory both can address"}
@@ -130,7 +132,7 @@ def _bare(known: Knowledge, slot: str) -> tuple[str, tuple[int, int] | None]:
 
 def every_slot(known: Knowledge) -> tuple[str, ...]:
     """Every slot there is a reason for; of pairs of cores only the classes."""
-    homes = (f"home:{count.name}" for count in known.board.topology().classes())
+    homes = (f"home:{count.name}" for count in known.slots.partition().classes)
     return ("skb", *known.slots.all(), *homes, *(f"tree:{name}" for name in (*FLAT, *TREES)), *placed_slots(known))
 
 
@@ -148,7 +150,7 @@ def _transport(known: Knowledge, slot: str) -> Reason:
 def _pair_of(known: Knowledge, slot: str) -> tuple[int, int] | None:
     """The pair for which a class is decided."""
     name = slot.partition(":")[2]
-    return next(((c.src, c.dst) for c in known.board.topology().classes() if c.name == name), None)
+    return known.slots.pair_of(name)
 
 
 def _slot(known: Knowledge, asked: str, slot: str, pair: tuple[int, int] | None) -> Reason:
@@ -216,7 +218,7 @@ def naming(known: Knowledge, slot: str, plugin: str) -> tuple[Move, ...]:
 
 def _subject(known: Knowledge, slot: str) -> str:
     head, _, name = slot.partition(":")
-    for count in known.board.topology().classes():
+    for count in known.slots.partition().classes:
         if head == "transport" and count.name == name:
             return f"class {name}: {count.pairs} pairs, decided for {count.src}->{count.dst}"
     return "messages within a core" if slot == "transport:self" else f"{head} {name}".strip()

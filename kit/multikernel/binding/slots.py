@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from multikernel.binding.offers import known, lacking
+from multikernel.binding.partition import Partition, partition
 from multikernel.board.model import Board
 from multikernel.errors import BindingError, UsageError
 from multikernel.knowledge.explain import Failure
@@ -91,6 +92,7 @@ class Slots:
         topology = board.topology()
         self._classes = {c.name: (c.src, c.dst) for c in topology.classes()}
         self._self = (topology.boot_core, topology.boot_core)
+        self._parts: Partition | None = None
 
     def all(self) -> tuple[str, ...]:
         """Every slot that must be filled, in the order of a boot; besides, where a plugin serves them,
@@ -104,9 +106,21 @@ class Slots:
             *(f"cpu-driver:{kind}" for kind in sorted(kinds)),
             "monitor",
             *(["transport:self"] if local else []),
-            *(f"transport:{name}" for name in self._classes),
+            *(f"transport:{count.name}" for count in self.partition().classes),
             *(f"consistency:{name}" for name in sorted(served.union(named))),
         )
+
+    def partition(self) -> Partition:
+        """The classes of pairs that are decided alike; made at the first call, so not before all facts are there."""
+        if self._parts is None:
+            self._parts = partition(self._board, self._skb, lambda name: self.named(f"transport:{name}"))
+        return self._parts
+
+    def pair_of(self, name: str) -> tuple[int, int] | None:
+        """The pair for which a class is decided; None for one that is not there."""
+        if name in self._classes:
+            return self._classes[name]
+        return next(((count.src, count.dst) for count in self.partition().classes if count.name == name), None)
 
     def decide(self, slot: str, pair: tuple[int, int] | None = None) -> Decision:
         """The decision; for a transport, by the facts of `pair` instead of the class's representative.
@@ -180,8 +194,8 @@ class Slots:
                 )
             case "monitor" if not subject:
                 return _Shape("monitor", "monitor_serves", "monitor_candidate", registry.monitors.names(), ())
-            case "transport" if subject == "self" or subject in self._classes:
-                subjects = pair or self._classes.get(subject, self._self)
+            case "transport" if subject == "self" or self.pair_of(subject) is not None:
+                subjects = pair or self.pair_of(subject) or self._self
                 installed = registry.transports.names()
                 return _Shape("transport", "transport_serves", "transport_candidate", installed, subjects, ranked=True)
             case "consistency" if slot in self.all():
@@ -198,6 +212,8 @@ class Slots:
 
     def _reject(self, name: str, shape: _Shape) -> Rejected:
         failures = self._skb.why_not(shape.serves, name, *shape.subject)
+        if not failures and shape.ranked:  # a channel carries both ways
+            failures = self._skb.why_not(shape.serves, name, *reversed(shape.subject))
         if failures:
             return Rejected(name, str(failures[0]), failures[0])
         failure = self._skb.why_not("runs", shape.kind, name)[0]
@@ -209,6 +225,8 @@ class Slots:
         return self._named_by_board(slot)[0]
 
     def _named_by_board(self, slot: str) -> tuple[str, str]:
+        """What is named for a class is named for all its parts."""
+        slot = slot.partition("~")[0]
         head, _, subject = slot.partition(":")
         if slot in self._named and subject:
             return self._named[slot], self._board.where("bind", head, subject)

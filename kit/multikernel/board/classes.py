@@ -14,14 +14,14 @@ May not know: the board file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from multikernel.board.topology import Core, Topology
 
-Feature: TypeAlias = tuple[str, int, int]
+Feature: TypeAlias = tuple[str, int, int, int]
 Pairs: TypeAlias = Counter[tuple[Feature, Feature]]
 
 
@@ -35,39 +35,49 @@ class ClassCount:
     dst: int
 
 
-def features(core: Core) -> Feature:
-    """All of a core, besides its groups, that the class of a pair depends on."""
-    return core.kind, core.island, core.node
+def features(core: Core, mark: int = 0) -> Feature:
+    """All of a core, besides its groups, that the class of a pair depends on; and its mark."""
+    return core.kind, core.island, core.node, mark
 
 
 def count_classes(topology: Topology) -> tuple[ClassCount, ...]:
     """See `Topology.classes`."""
-    counter = _Counter(topology)
     found: dict[str, ClassCount] = {}
+    for _, _, count in count_marked(topology, {}):
+        known = found.get(count.name, ClassCount(count.name, 0, count.src, count.dst))
+        least = min((known.src, known.dst), (count.src, count.dst))
+        found[count.name] = ClassCount(count.name, known.pairs + count.pairs, *least)
+    return tuple(found[name] for name in sorted(found))
+
+
+def count_marked(topology: Topology, marks: Mapping[int, int]) -> Iterator[tuple[int, int, ClassCount]]:
+    """The same in parts: the marks of sender and receiver (0 where there is none), and the pairs of cores of these
+    marks in a class.  A class and two marks may come more than once."""
+    counter = _Counter(topology, marks)
     for rank in range(len(topology.groups) + 1):
         members = counter.members(rank)
         by_feature: dict[Feature, list[int]] = {}
         for core in members:
-            by_feature.setdefault(features(topology.core(core)), []).append(core)
+            by_feature.setdefault(counter.feature(core), []).append(core)
         for (a, b), count in counter.pairs(members, rank).items():
             if count == 0:
                 continue
             src, dst = counter.least(by_feature[a], by_feature[b], rank)
             group = rank if rank < len(topology.groups) else -1
             name = topology.class_name(group, topology.core(src), topology.core(dst))
-            known = found.get(name, ClassCount(name, 0, src, dst))
-            least = min((known.src, known.dst), (src, dst))
-            found[name] = ClassCount(name, known.pairs + count, *least)
-    return tuple(found[name] for name in sorted(found))
+            yield a[-1], b[-1], ClassCount(name, count, src, dst)
 
 
 class _Counter:
     """The recursion above.  Rank len(groups) is the whole machine."""
 
-    def __init__(self, topology: Topology) -> None:
-        self._topology = topology
+    def __init__(self, topology: Topology, marks: Mapping[int, int]) -> None:
+        self._topology, self._marks = topology, marks
         self._whole = len(topology.groups)
         self._kept: dict[int, Pairs] = {}
+
+    def feature(self, core: int) -> Feature:
+        return features(self._topology.core(core), self._marks.get(core, 0))
 
     def members(self, rank: int) -> tuple[int, ...]:
         topology = self._topology
@@ -78,7 +88,7 @@ class _Counter:
         complete = len(cores) == len(self.members(rank))
         if complete and rank in self._kept:
             return self._kept[rank]
-        counts = Counter(features(self._topology.core(core)) for core in cores)
+        counts = Counter(map(self.feature, cores))
         result: Pairs = Counter()
         for a, na in counts.items():
             for b, nb in counts.items():

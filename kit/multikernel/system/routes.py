@@ -38,7 +38,7 @@ class Routes:
     def __init__(self, blueprint: Blueprint) -> None:
         self._cores: dict[int, CoreEntry] = {core.id: core for core in blueprint.cores}
         self._classes: dict[str, PairClass] = {entry.name: entry for entry in blueprint.pair_classes}
-        self._pair_name = blueprint.pair_class
+        self._pair_name = blueprint.bound_class
         self._devices = {device.id: device for device in blueprint.devices}
         self._members: tuple[dict[int, Member], ...] = tuple(_members(blueprint, name) for name in TREES)
         self._wires = blueprint.interconnect
@@ -49,7 +49,7 @@ class Routes:
         self._translating = frozenset(kind.name for kind in blueprint.kinds if kind.mmu == "full")
         self.one_island: bool = all(self.same_island(core, self.boot_core) for core in self.cores)
         self._places = dict(zip(self._cores, places(blueprint.cores), strict=True))
-        self._pairs: dict[tuple[int, int], PairClass] = {}
+        self._pairs: dict[tuple[int, int, int, int], PairClass] = {}
         self._hops: dict[tuple[int, int], int] = {}
         self._children: dict[int, list[int]] = {}
         for core in self.cores:
@@ -68,7 +68,7 @@ class Routes:
         """The class of the directed pair; KeyError names it when the blueprint has none."""
         if a == b:
             return self.local
-        key = self._places[a], self._places[b]
+        key = self._places[a], self._places[b], self._cores[a].mark, self._cores[b].mark
         known = self._pairs.get(key)
         if known is None:
             known = self._pairs[key] = self._classes[self._pair_name(self._cores[a], self._cores[b])]
