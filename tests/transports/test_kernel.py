@@ -66,3 +66,32 @@ def test_links_over_devices_conform(transport: str, board: str, tmp_path: Path) 
         rows = kernel.run("conform", messages=40)
         assert {core.state for core in kernel.cores()} == {"joined"}
     assert {*rows.column("transport")} == {transport, "ump", "lmp"}
+
+
+def test_a_card_reached_by_dma_conforms() -> None:
+    with Multikernel(assemble("xeon-accel", platform="sim")).boot() as kernel:
+        rows = kernel.run("conform", messages=30)
+    assert {*rows.column("transport")} == {"dma", "ncring", "ump", "lmp"}
+
+
+def test_cores_of_32_bits_conform_over_mailboxes_of_32_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "board.yaml"
+    classes = ("island:remote", "island:remote:a53->r5", "island:remote:r5->a53")
+    bound = ", ".join(f'"{name}": mailbox' for name in classes)
+    file.write_text(f"extends: zcu102\nname: zcu102-mailboxes\nbind: {{transport: {{{bound}}}}}\n")
+    with Multikernel(assemble(str(file), platform="sim")).boot() as kernel:
+        rows = kernel.run("conform", messages=30)
+    assert {*rows.column("transport")} == {"mailbox", "ump", "lmp"}
+
+
+@pytest.mark.determinism
+@pytest.mark.parametrize("board", [mailbox_board(), dma_board()], ids=["mailbox", "dma"])
+def test_devices_do_the_same_again(board: str, tmp_path: Path) -> None:
+    file = tmp_path / "board.yaml"
+    file.write_text(board)
+    digests: list[str] = []
+    for _ in range(2):
+        kernel = Multikernel(assemble(str(file), platform="sim")).boot()
+        kernel.run("conform", messages=10)
+        digests.append(kernel.stop().digest)
+    assert digests[0] == digests[1] != ""

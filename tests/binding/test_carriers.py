@@ -1,0 +1,104 @@
+"""Devices that carry messages: which, where their registers and each side's memory are; and where they are missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from multikernel import Multikernel, assemble
+from multikernel.blueprint import Buffers, Span
+from multikernel.errors import BindingError, PlatformError
+from multikernel.interfaces import LINE
+from multikernel.system.layout import Layout
+from multikernel.system.registers import WINDOW
+from multikernel.system.routes import Routes
+from tests.binding.boards import from_text
+from tests.binding.fakes import TRANSPORTS, Plugins, registry, transport
+from tests.transports.device_boards import FAR, HOST, MEMORY, REGISTERS, dma_board, mailbox_board
+
+MAPPED = "- {base: 256M, size: 64K, to: box, cacheable: false}\n"
+LINKED = "links: [{a: node0, b: box, kind: pcie, latency_ns: 500, bandwidth_mbs: 1000}]\n"
+
+
+def test_a_mailbox_is_bound_with_its_buffers(tmp_path: Path) -> None:
+    blueprint = assemble(from_text(tmp_path, mailbox_board()))
+    (device,) = blueprint.devices
+    assert {(e.name, e.transport, e.scope, e.home, e.device) for e in blueprint.pair_classes} == {
+        ("hops:0", "ump", "channel", "receiver", ""),
+        ("island:remote", "mailbox", "link", "", "box"),
+    }
+    assert device.buffers == (Buffers((0, 1), (2, 3), 1, 32), Buffers((2, 3), (0, 1), 4, 4))
+    assert (device.registers, device.spaces, device.cores) == (
+        Span(REGISTERS, 64 << 10),
+        ("left", "right"),
+        (0, 1, 2, 3),
+    )
+    assert (device.reaches, device.latency_ps, device.bandwidth_mbs) == ((), -1, -1)
+    (channel,) = (entry for entry in blueprint.channels if entry.b == FAR)
+    assert (channel.region, channel.far_region, channel.address_a, channel.address_b) == ("", "", 0, 0)
+
+
+def test_each_side_of_a_dma_channel_has_memory_of_its_own(tmp_path: Path) -> None:
+    blueprint = assemble(from_text(tmp_path, dma_board(LINKED)))
+    (device,) = blueprint.devices
+    assert device.reaches == (Span(0, MEMORY), Span(MEMORY, MEMORY))
+    assert (device.near, device.channels, device.latency_ps, device.bandwidth_mbs) == ((2, 3), 4, 500_000, 1000)
+    (channel,) = (entry for entry in blueprint.channels if (entry.a, entry.b) == (HOST, FAR))
+    assert (channel.region, channel.far_region) == ("near", "far")
+    assert (channel.address_a, channel.address_b) == (channel.offset, channel.far_offset)  # both see theirs from 0
+    layout = Layout(blueprint)
+    placed = layout.boot_channel(FAR)
+    assert (placed.address, placed.far) == (channel.offset, MEMORY + channel.far_offset)
+    for core, address in ((HOST, placed.address), (FAR, placed.far)):
+        arena = layout.arena(core)
+        assert not arena.base <= address < arena.base + arena.size, "arenas and boot channels do not overlap"
+
+
+def test_each_directed_pair_has_a_window_of_registers(tmp_path: Path) -> None:
+    blueprint = assemble(from_text(tmp_path, mailbox_board()))
+    routes = Routes(blueprint)
+    windows = [routes.registers(a, b) for a in (0, 1) for b in (2, 3)]
+    windows += [routes.registers(b, a) for a in (0, 1) for b in (2, 3)]
+    lines = [address // LINE + line for address, count in windows for line in range(count)]
+    assert len(set(lines)) == len(lines) == 8 * WINDOW
+    assert min(lines) == REGISTERS // LINE + 2 * WINDOW
+    assert max(lines) < (REGISTERS + (64 << 10)) // LINE
+    with pytest.raises(KeyError):
+        routes.registers(0, 1)
+
+
+def test_a_board_whose_pairs_need_no_device_has_none() -> None:
+    assert assemble("zcu102").devices == ()
+
+
+# What is missing
+
+
+def test_registers_without_an_address_are_told(tmp_path: Path) -> None:
+    board = from_text(tmp_path, mailbox_board().replace("      " + MAPPED, "", 1))
+    with pytest.raises(BindingError, match="12:11: device box carries messages, but no map of space phys reaches"):
+        assemble(board)
+
+
+def test_too_few_registers_are_told(tmp_path: Path) -> None:
+    board = from_text(tmp_path, mailbox_board().replace("size: 64K", "size: 4K"))
+    assert assemble(board).devices[0].registers == Span(REGISTERS, 4096)  # 4 cores need 4096 bytes
+    less = from_text(tmp_path, mailbox_board().replace("size: 64K", "size: 2K"))
+    with pytest.raises(BindingError, match="12:11: device box has 2048 bytes of registers; 4 cores need 4096"):
+        assemble(less)
+
+
+def test_a_link_whose_plugin_names_no_device_is_told(tmp_path: Path) -> None:
+    pigeon = replace(transport("pigeon", "~coherent(A, B) & core(A, _)", 5), scope="link")
+    with pytest.raises(BindingError, match="no fact carrier"):
+        assemble(from_text(tmp_path, mailbox_board()), registry(plugins=Plugins((*TRANSPORTS, pigeon))))
+
+
+def test_the_host_has_no_devices(tmp_path: Path) -> None:
+    board = from_text(tmp_path, dma_board())
+    with pytest.raises(BindingError, match="dma needs a facet for platform host"):
+        assemble(board, platform="host")
+    with pytest.raises(PlatformError, match="binds device box, which the host does not have"):
+        Multikernel(assemble(board)).boot("host")
