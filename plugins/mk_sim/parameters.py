@@ -116,7 +116,8 @@ def derive(blueprint: Blueprint, homes: Iterable[tuple[int, int, int]] | None = 
         homes = [(row.base // LINE, (row.base + row.size - 1) // LINE, row.node) for row in blueprint.memory]
     islands = _islands(blueprint.cores, wires, notes)
     stated = {(latency.pair_class, latency.home): latency.ps for latency in wires.latencies}
-    classes = [pair_class.name for pair_class in blueprint.pair_classes]
+    parts_of = {variant.name: variant.pair_class for variant in blueprint.variants}  # bound otherwise, as far away
+    classes = list(dict.fromkeys(parts_of.get(row.name, row.name) for row in blueprint.pair_classes))
     if not stated:
         greatest = max((ps for row in wires.matrix for ps in row.ps), default=0)
         notes.append("no class's latency is stated; the matrix's greatest taken for all" if greatest else NO_LATENCY)
