@@ -3,7 +3,8 @@
 From the top, because images, page tables and what firmware keeps lie at the bottom.  A page each,
 because a page is what can be mapped into two dispatchers and no other.
 
-Interface: `Layout(topology).place(region, a, b, bytes) -> Placed`, `area(region, core, space, bytes) -> Area`.
+Interface: `Layout(topology).place(region, a, b, bytes) -> Placed`, `area(region, core, space, bytes) -> Area`,
+`reserve(region, offset, bytes)`.
 
 May not know: transports, why a region was chosen.
 """
@@ -40,8 +41,13 @@ class Layout:
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
         self._taken: dict[str, set[int]] = {}
+        self._kept: dict[str, list[tuple[int, int]]] = {}
         self._tops: dict[tuple[str, int, int], int] = {}
         self._windows: dict[tuple[str, str, str], tuple[tuple[int, int], ...]] = {}
+
+    def reserve(self, region: str, offset: int, size: int) -> None:
+        """Keep `size` bytes of `region` from `offset` on for what lies there already."""
+        self._kept.setdefault(region, []).append((offset // PAGE, -(-(offset + size) // PAGE)))
 
     def place(self, region: str, a: int, b: int, size: int) -> Placed:
         """`size` bytes of `region`, rounded up to pages, that cores a and b both see in one piece.
@@ -64,8 +70,13 @@ class Layout:
         for low, high in self._common(region, *spaces):
             key = (region, low, high)
             page = self._tops.get(key, high // PAGE) - pages
-            while page * PAGE >= low and not taken.isdisjoint(range(page, page + pages)):
-                page -= 1
+            while page * PAGE >= low:
+                kept = next(
+                    (first for first, end in self._kept.get(region, ()) if first < page + pages and page < end), -1
+                )
+                if kept < 0 and taken.isdisjoint(range(page, page + pages)):
+                    break
+                page = page - 1 if kept < 0 else kept - pages
             if page * PAGE < low:
                 continue
             ours, theirs = (topology.address(space, region, page * PAGE) for space in spaces)

@@ -2,6 +2,7 @@
 
     Contract, Side                          what is claimed of a channel
     breaches(topology, contract) -> ...     every claim that the board does not bear out
+    misplaced(topology, region, ...) -> ... the same of one side's addresses alone
     needs(slots) -> int                     bytes of a channel of so many slots
 
 A claim that is not made (-1, None, empty) is not checked.  The same function judges what a board fixes and what
@@ -85,9 +86,8 @@ def breaches(topology: Topology, contract: Contract) -> Iterator[Breach]:
             message = f"{side.address:#x} is no multiple of {align} bytes, the longest line of either side"
             yield Breach("contract-alignment", (name, "address"), message)
         yield from _claims(topology, name, side, other)
-        windows = _windows(topology, contract, side)
-        yield from _place(topology, contract, offset, name, side, windows)
-        yield from _caching(topology, contract, name, side, other, windows, line)
+        yield from misplaced(topology, contract.region, offset, contract.size, name, side)
+        yield from _caching(topology, contract, name, side, other, line)
 
 
 def _line(topology: Topology, side: Side) -> int:
@@ -98,13 +98,13 @@ def _line(topology: Topology, side: Side) -> int:
     return side.line if side.line > 0 else LINE
 
 
-def _windows(topology: Topology, contract: Contract, side: Side) -> tuple[Window, ...]:
-    """What lies at the side's addresses, in one piece and of the channel's region, as far as it does."""
+def _windows(topology: Topology, region: str, size: int, side: Side) -> tuple[Window, ...]:
+    """What lies at the side's addresses, in one piece and of the region, as far as it does."""
     found: list[Window] = []
-    address, end = side.address, side.address + contract.size
+    address, end = side.address, side.address + size
     while address < end:
         window = topology.spaces.window(topology.core(side.core).space, address)
-        if window is None or window.region != contract.region:
+        if window is None or window.region != region:
             break
         if found and window.offset != found[-1].offset + found[-1].size:
             break
@@ -113,24 +113,26 @@ def _windows(topology: Topology, contract: Contract, side: Side) -> tuple[Window
     return tuple(found)
 
 
-def _place(
-    topology: Topology, contract: Contract, offset: int | None, name: str, side: Side, windows: tuple[Window, ...]
+def misplaced(
+    topology: Topology, region: str, offset: int | None, size: int, name: str, side: Side
 ) -> Iterator[Breach]:
-    """The side's address leads to the channel's first byte, and those after it to the next."""
+    """Nothing when the `size` addresses of side `name` lead to the bytes of the region from `offset` on, one after
+    the other; wherever the first leads to where `offset` is None."""
     space = topology.core(side.core).space
     reached = topology.decode(space, side.address)
-    if reached is None or reached[0] != contract.region or offset not in (None, reached[1]):
-        wanted = contract.region if offset is None else f"{contract.region}+{offset:#x}"
-        right = topology.address(space, contract.region, offset or 0)
+    if reached is None or reached[0] != region or offset not in (None, reached[1]):
+        wanted = region if offset is None else f"{region}+{offset:#x}"
+        right = topology.address(space, region, offset or 0)
         seen = "which it does not see" if right is None else f"which it sees at {right:#x}"
         message = f"core {side.core} finds {_told(reached)} at {side.address:#x}, not {wanted}, {seen}"
         yield Breach("contract-address", (name, "address"), message)
         return
-    end = windows[-1].address + windows[-1].size
-    if end < side.address + contract.size:
+    last = _windows(topology, region, size, side)[-1]
+    end = last.address + last.size
+    if end < side.address + size:
         message = (
-            f"core {side.core} sees {end - side.address} of the channel's {contract.size} bytes from "
-            f"{side.address:#x} on, then {_told(topology.decode(space, end))}"
+            f"core {side.core} sees {end - side.address} of the channel's {size} bytes from {side.address:#x} on, "
+            f"then {_told(topology.decode(space, end))}"
         )
         yield Breach("contract-window", (name, "address"), message)
 
@@ -154,16 +156,9 @@ def _claims(topology: Topology, name: str, side: Side, other: Side) -> Iterator[
         yield Breach("contract-doorbell", (name, "doorbell"), message)
 
 
-def _caching(
-    topology: Topology,
-    contract: Contract,
-    name: str,
-    side: Side,
-    other: Side,
-    windows: tuple[Window, ...],
-    line: int,
-) -> Iterator[Breach]:
+def _caching(topology: Topology, contract: Contract, name: str, side: Side, other: Side, line: int) -> Iterator[Breach]:
     """What a side caches is kept coherent, or both know that it is not."""
+    windows = _windows(topology, contract.region, contract.size, side)
     if not windows:
         return
     caches = any(window.cacheable for window in windows)
