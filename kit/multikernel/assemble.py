@@ -10,8 +10,10 @@ May not know: platforms, any plugin.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 
 from multikernel.binding.board_facts import assert_board
 from multikernel.binding.devices import carriers
@@ -33,6 +35,7 @@ from multikernel.blueprint import (
     CoreKind,
     Interconnect,
     Island,
+    Kit,
     Latency,
     Link,
     MatrixRow,
@@ -50,7 +53,7 @@ from multikernel.knowledge.facts import Fact
 from multikernel.knowledge.policies import VOCABULARY, shipped
 from multikernel.knowledge.policies import load as load_policies
 from multikernel.knowledge.skb import Skb
-from multikernel.registry import Plugin, Registry
+from multikernel.registry import OWN, Plugin, Registry
 
 DEFAULT_BACKEND = "pydatalog"
 """The SKB's backend where the board leaves it open and this one is installed."""
@@ -113,9 +116,28 @@ def assemble(
         devices=carriers(board, classes),
         placements=Placements(board, known.skb).all(),
         variants=parts.variants,
+        kit=kit(known.policies),
+        programs=programs(known),
     )
     known.skb.close()
     return blueprint
+
+
+def programs(known: Knowledge) -> tuple[Binding, ...]:
+    """Where each program of the boot list comes from."""
+    registry = known.registry.programs
+    origins = {name: registry.origin(name) for name in dict.fromkeys(known.board.boot) if name in registry}
+    return tuple(
+        Binding(f"program:{name}", name, plugin.distribution, plugin.version, plugin.source_hash)
+        for name, plugin in origins.items()
+    )
+
+
+def kit(chosen: Sequence[Chosen]) -> Kit:
+    """The kit that decided, and its own policies."""
+    own = (*(shipped(name) for name in VOCABULARY), *(entry.policy for entry in chosen if not entry.name))
+    texts = sorted((policy.decides, policy.text) for policy in own)
+    return Kit(version(OWN), tuple((name, hashlib.sha256(text.encode()).hexdigest()) for name, text in texts))
 
 
 def know(

@@ -286,9 +286,18 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Kit:
+    """What decided: the version of the kit, and each of its policies that did with the SHA-256 of its text.  Policies
+    of others are bindings."""
+
+    version: str
+    policies: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Blueprint:
     """See the module.  `boot_core` runs first; `boot` is what it starts, in order; `devices` are those that carry
-    messages between cores."""
+    messages between cores; `programs` are the plugins of `boot`, as far as they were installed."""
 
     schema: str
     board: str
@@ -307,6 +316,8 @@ class Blueprint:
     devices: tuple[DeviceEntry, ...] = ()
     placements: tuple[Placement, ...] = ()
     variants: tuple[Variant, ...] = ()
+    kit: Kit = Kit("")
+    programs: tuple[Binding, ...] = ()
 
     def to_json(self) -> str:
         """The canonical text: the same blueprint gives the same bytes."""

@@ -102,7 +102,11 @@ def test_why_names_rule_facts_and_rejected(capsys: pytest.CaptureFixture[str]) -
     assert f"coherent(0, 31) by {policies}/pairs.dl:4: coherent(A, B) <= island(A, I) & island(B, I)" in lines
     assert any(line.startswith("island(31, 0) asserted boards/paper-8x4-amd.yaml:") for line in lines)
     assert any(line.startswith('facet("transport", "ump", "any") asserted mk_ump/__init__.py:') for line in lines)
-    assert any(line.startswith("without island(31, 0): ncring asserted boards/paper-8x4-amd.yaml:") for line in lines)
+    named = "bind.transport.hops:4: auto -> multi-hop => multi-hop for transport:0->31"
+    apart = "coherence[0].cores: 0-31 -> 1-31 => ncring for transport:0->31"
+    edits = [line.partition(": ") for line in lines[lines.index("an edit would change it, the smallest first") + 1 :]]
+    assert [edit for _, _, edit in edits] == [named, apart]
+    assert re.fullmatch(r"boards/paper-8x4-amd.yaml:\d+:\d+", edits[1][0])
     rejected = lines[lines.index("rejected") :]
     assert "lmp needs same_core(0, 31), which is not of the form same_core(A, A)" in rejected
     assert "ncring needs shares_uncached(0, 31), where ~coherent(0, 31) does not hold" in rejected
@@ -113,7 +117,7 @@ def test_why_in_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     said = json.loads(out)
     assert (said["schema_version"], said["slot"], said["chosen"]) == (1, "transport:0->4", "ncring")
-    assert said["candidates"] == [{"name": "ncring", "rank": 30}]
+    assert said["candidates"][:2] == [{"name": "ncring", "rank": 30}, {"name": "mailbox", "rank": 40}]
     assert said["rules"][0]["where"] == "multikernel/knowledge/policies/transport.dl:6"
     assert {reject["name"]: reject["unmet"] for reject in said["rejected"]} == {
         "lmp": "same_core(0, 4), which is not of the form same_core(A, A)",

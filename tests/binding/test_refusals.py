@@ -27,7 +27,9 @@ def bind(word: str) -> str:
             Plugins(transports=()),
             "transport:hops:1",
             "slot transport:hops:1 (cores 0, 2): no installed plugin serves it\n"
-            "  none of this kind is installed; mkit plugins list shows what is",
+            "  none of this kind is installed; mkit plugins list shows what is\n"
+            "  known, not installed: lmp of multikernel-kit, ump of multikernel-kit, dma of multikernel-kit, ncring of "
+            "multikernel-kit, mailbox of multikernel-kit, multi-hop of multikernel-kit",
         ),
         (
             "",
@@ -39,7 +41,9 @@ def bind(word: str) -> str:
             "  ump needs coherent(0, 4), where island(4, 0) does not hold\n"
             "    island(0, 0): asserted {file}:22:5\n"
             "    island(4, 1): asserted {file}:23:5\n"
-            '    core(0, "big"): asserted {file}:8:5',
+            '    core(0, "big"): asserted {file}:8:5\n'
+            "  known, not installed: dma of multikernel-kit, ncring of multikernel-kit, mailbox of multikernel-kit, "
+            "multi-hop of multikernel-kit",
         ),
         (
             "",
@@ -48,28 +52,29 @@ def bind(word: str) -> str:
             "slot cpu-driver:small: no installed plugin serves it\n"
             '  x86-64 needs kind("small", "x86-64")\n'
             '    cpu_driver("x86-64", "x86-64"): asserted Plugins:0\n'
-            '    kind("small", "armv7-r"): asserted {file}:6:16',
+            '    kind("small", "armv7-r"): asserted {file}:6:16\n'
+            "  known, not installed: armv7-r of multikernel-kit",
         ),
         (
             "",
             Plugins(drivers=(*DRIVERS, driver("other", "x86-64"))),
             "cpu-driver:big",
             "slot cpu-driver:big: other, x86-64 all serve it and nothing ranks them; name one under bind: in "
-            "{file}:1:1",
+            "{file}:1:1, e.g. bind: {cpu-driver: {big: other}}",
         ),
         (
             "",
             Plugins(monitors=("in-kernel", "user-mode")),
             "monitor",
             "slot monitor: in-kernel, user-mode all serve it and nothing ranks them; name one under bind: in "
-            "{file}:1:1",
+            "{file}:1:1, e.g. bind: {monitor: in-kernel}",
         ),
         (
             "",
             Plugins(protocols=BOTH),
             "consistency:shootdown",
             "slot consistency:shootdown: one-phase, two-phase all serve it and nothing ranks them; name one under "
-            "bind: in {file}:1:1",
+            "bind: in {file}:1:1, e.g. bind: {consistency: {shootdown: one-phase}}",
         ),
         (
             bind("{monitor: usermode}"),

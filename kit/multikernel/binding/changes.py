@@ -210,4 +210,3 @@ def _all_filled(known: Knowledge) -> None:
     for count in known.board.topology().classes():
         if not known.skb.query(f"home({count.src}, {count.dst}, H, R)"):
             raise BindingError(f"no memory holds a channel of {count.name}", slot=f"home:{count.name}")
-

@@ -245,7 +245,7 @@ def _seen(text: Text, values: Pattern) -> Iterator[Move]:
         row = text.board.spaces.get(name)
         for entry in topology.regions if row is not None else ():
             wanted = entry.id == region or (region is None and entry.kind != "device")
-            if row is not None and wanted and 0 <= entry.base and entry.base + entry.size <= 1 << row.bits:
+            if row is not None and wanted and entry.base >= 0 and entry.base + entry.size <= 1 << row.bits:
                 mapped: Data = {"base": hex(entry.base), "size": entry.size, "to": entry.id, "cacheable": False}
                 yield (text.set(("spaces", name, "maps", len(row.maps)), mapped),)
 

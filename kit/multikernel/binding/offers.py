@@ -33,15 +33,20 @@ class Offer:
 
 
 OFFERS = (
+    Offer("skb", "clingo", extra="clingo"),
     Offer("skb", "pydatalog"),
     Offer("skb", "sqlite"),
-    Offer("cpu-driver", "x86-64", "x86-64"),
-    Offer("cpu-driver", "armv8-a", "armv8-a"),
+    Offer("cpu-driver", "accel"),
     Offer("cpu-driver", "armv7-r", "armv7-r"),
+    Offer("cpu-driver", "armv8-a", "armv8-a"),
+    Offer("cpu-driver", "x86-64", "x86-64"),
     Offer("monitor", "user-mode"),
     Offer("transport", "lmp"),
     Offer("transport", "ump"),
+    Offer("transport", "dma"),
     Offer("transport", "ncring"),
+    Offer("transport", "mailbox"),
+    Offer("transport", "multi-hop"),
     Offer("consistency", "one-phase", "shootdown"),
 )
 
@@ -56,5 +61,5 @@ def lacking(kind: str, installed: tuple[str, ...], serves: str = "") -> tuple[Of
     return tuple(
         offer
         for offer in OFFERS
-        if offer.kind == kind and offer.name not in installed and (not serves or offer.serves == serves)
+        if offer.kind == kind and offer.name not in installed and serves in ("", offer.serves)
     )

@@ -23,23 +23,21 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-from multikernel.assemble import DEFAULT_BACKEND, Knowledge, backend_for
+from multikernel.assemble import DEFAULT_BACKEND, Knowledge, assemble, backend_for
 from multikernel.binding.changes import Answer, Change, Question, changes
 from multikernel.binding.edits import Edit, content, value_at
 from multikernel.binding.measured import timings
 from multikernel.binding.moves import Move
 from multikernel.binding.placed_reasons import PLACED, placed_slots
-from multikernel.binding.placed_reasons import PLACED, placed_slots
 from multikernel.binding.reason import Reason, core_of, proofs
 from multikernel.binding.slots import AUTO, Candidate, Decision, Rejected, unknown_slot
 from multikernel.board.yamlread import Data
-from multikernel.errors import BindingError
+from multikernel.errors import BindingError, KnowledgeError
 from multikernel.knowledge.explain import Failure
 
 PAIR = re.compile(r"(transport|home):([0-9]+)->([0-9]+)")
 TREES = {"multicast": "multicast_order", "numa": "numa_order"}
 FLAT = ("broadcast", "unicast")
-HOMES = {"receiver": "the receiver's node", "region": "memory both can address"}
 PLUGINS = ("cpu-driver", "monitor", "transport", "consistency")
 """Heads of the slots that rules fill with a plugin."""
 HOMES = {"receiver": "the receiver's node", "region": "memory both can address"}
@@ -112,7 +110,9 @@ def _other_backend(known: Knowledge, plugin: str) -> Denial:
 
 
 def mending(known: Knowledge, slot: str) -> tuple[Change, ...]:
-    """Edits after which something fills the slot."""
+    """Edits after which something fills the slot; none are looked for where no plugin would."""
+    if slot.partition(":")[0] not in PLUGINS:
+        return ()
     bare, pair = _bare(known, slot)
     return changes(known, question_of(known, slot, bare, pair, None))
 
@@ -201,7 +201,7 @@ def _as_called(known: Knowledge, slot: str, pair: tuple[int, int] | None) -> str
 def naming(known: Knowledge, slot: str, plugin: str) -> tuple[Move, ...]:
     """The edit that names a plugin for a slot under `bind`; none for messages within a core, which it has no word
     for.  Where the board has one name for all, the others keep it."""
-    head, _, subject = slot.partition(":")
+    head, _, subject = slot.partition("~")[0].partition(":")  # a class is named with all its parts
     if subject == "self":
         return ()
     data = content(known.board)
@@ -211,7 +211,8 @@ def naming(known: Knowledge, slot: str, plugin: str) -> tuple[Move, ...]:
     if held == AUTO or isinstance(held, dict):
         path = ("bind", head, subject)
         return ((Edit(path, value_at(data, path) or AUTO, plugin),),)
-    subjects = [other.partition(":")[2] for other in known.slots.all() if other.startswith(f"{head}:")]
+    slots = [other.partition("~")[0] for other in known.slots.all() if other.startswith(f"{head}:")]
+    subjects = [other.partition(":")[2] for other in slots]
     each: dict[str, Data] = {other: held for other in subjects if other != "self"}
     return ((Edit(("bind", head), held, {**each, subject: plugin}),),)
 
@@ -241,7 +242,7 @@ def _home(known: Knowledge, slot: str) -> Reason:
     candidates = tuple(Candidate(str(name), int(order)) for order, name in others)
     subject = f"the buffer of a channel {a}->{b} lives on {where}"
     because = proofs(known, "home", (a, b, home, region))
-    question = Question(lambda then: Answer(slot, _homed(then, a, b)[1]), proofs=because)
+    question = Question(lambda then: Answer(f"home:{a}->{b}", _homed(then, a, b)[1]), proofs=because)
     return Reason(slot, region, subject, "", candidates, (), because, question)
 
 
@@ -285,10 +286,21 @@ def _skb(known: Knowledge, slot: str) -> Reason:
         known.board.where("bind", "skb") if named else "",
         tuple(Candidate(name, 0) for name in installed),
         question=Question(
-            lambda then: Answer(slot, backend_for(then.board, then.registry)),
+            _backend_that_works,
             tuple(move for other in others for move in naming(known, "skb", other)),
         ),
     )
+
+
+def _backend_that_works(then: Knowledge) -> Answer:
+    """Which backend the board has, tried by assembling on it: what one can hold another may not."""
+    name = backend_for(then.board, then.registry)
+    if name != then.backend:
+        try:
+            assemble(then.board, then.registry, then.platform, then.measured)
+        except KnowledgeError as error:
+            raise BindingError(f"{name}: {error}", slot="skb") from error
+    return Answer("skb", name)
 
 
 KINDS: Mapping[str, Explain] = MappingProxyType(

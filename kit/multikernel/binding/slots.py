@@ -248,7 +248,8 @@ class Slots:
             text += "is not installed" + (f" (did you mean {', '.join(close)}?)" if close else "") + self._problems()
             if (offer := known(slot.partition(":")[0], named)) is not None:
                 text += f", {offer.requirement} offers it"
-        served = ", ".join(names) or f"nothing installed{self._offered(slot, shape)}"
+        offered = self._offered(slot, shape)
+        served = ", ".join(names) or "nothing installed" + (f" (known: {offered})" if offered else "")
         raise BindingError(f"{text}; {served} would serve", slot=slot)
 
     def _unmet(self, slot: str, shape: _Shape) -> str:
@@ -260,7 +261,7 @@ class Slots:
         if not shape.installed:
             lines.append("  none of this kind is installed; mkit plugins list shows what is")
         if offered := self._offered(slot, shape):
-            lines.append(f"  not installed{offered}")
+            lines.append(f"  known, not installed: {offered}")
         return "\n".join(lines)
 
     def _offered(self, slot: str, shape: _Shape) -> str:
@@ -270,7 +271,7 @@ class Slots:
         if head == "cpu-driver":
             subject = self._board.topology().kind(subject).isa
         offers = lacking(head, shape.installed, subject)
-        return f" ({', '.join(f'{offer.name} of {offer.requirement}' for offer in offers)})" if offers else ""
+        return ", ".join(f"{offer.name} of {offer.requirement}" for offer in offers)
 
     def _problems(self) -> str:
         count = len(self._registry.problems)

@@ -1,6 +1,8 @@
 """`mkit assemble BOARD`: bind a board and say what was decided; with -o, write the blueprint.
 
-The file is the lock of a kernel: canonical JSON, the same bytes for the same inputs.
+The file is the lock of a kernel: canonical JSON, the same bytes for the same inputs.  With `--locked` what is bound
+must be what BOARD.lock.json (or the file of `--lock`) says: exit 5 names each plugin, policy, board or kit that
+changed.
 
 May not know: how binding decides.
 """
@@ -15,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from multikernel import lock as lockfile
 from multikernel.assemble import assemble as assemble_board
 from multikernel.blueprint import Blueprint
 from multikernel.cli import output
@@ -41,28 +44,43 @@ def assemble(
     board: Annotated[str, typer.Argument(help="A path, a name, or - for stdin.", autocompletion=complete_board)],
     out: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Write the blueprint; - is stdout.")] = "",
     platform: Annotated[str, typer.Option(help="Bind for this platform; any: for whichever.")] = ANY,
+    measured: Annotated[str, typer.Option(metavar="FILE", help="Bind by what was found out; see measure.")] = "",
+    locked: Annotated[bool, typer.Option("--locked", help="Refuse anything but what BOARD.lock.json says.")] = False,
+    lock: Annotated[str, typer.Option(metavar="FILE", help="The lock file; implies --locked.")] = "",
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Bind a board: make its blueprint."""
-    registry = Registry.load()
-    output.warn_problems(registry.problems)
-    blueprint = assemble_board(board, registry, platform_kind(registry, platform))
-    if out == "-":
-        sys.stdout.write(blueprint.to_json())
-        return
-    if out:
-        _write(Path(out), blueprint)
+    from multikernel.board import load_board
+    from multikernel.cli.measure import measured_facts
+
+    with output.json_errors(json):
+        registry = Registry.load()
+        output.warn_problems(registry.problems)
+        loaded = load_board(board)
+        lock = lock or (f"{loaded.name}{lockfile.SUFFIX}" if locked else "")
+        was = lockfile.read(Path(lock)) if lock else None
+        facts = measured_facts(measured, loaded)
+        blueprint = assemble_board(loaded, registry, platform_kind(registry, platform), facts)
+        if was is not None:
+            lockfile.check(was, blueprint, lock)
+        if out not in ("", "-"):
+            _write(Path(out), blueprint)
     if json:
         output.emit_json(
             {
                 "board": blueprint.board,
                 "hash": blueprint.hash,
                 "file": out,
+                "locked": lock or None,
                 "blueprint": json_format.loads(blueprint.to_json()),
             }
         )
+    elif out == "-":
+        sys.stdout.write(blueprint.to_json())
     else:
         _show(blueprint, out)
+        if lock:
+            output.emit(f"as locked in {lock}")
 
 
 def _write(path: Path, blueprint: Blueprint) -> None:

@@ -16,11 +16,12 @@ from __future__ import annotations
 import json as json_format
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
 
 from multikernel.board import Board, load_board
+from multikernel.board.compare import differences
 from multikernel.board.find import list_boards
 from multikernel.board.schema import json_schema
 from multikernel.board.topology import Topology
@@ -31,7 +32,6 @@ from multikernel.errors import BoardError, FileError
 app = typer.Typer(no_args_is_help=True, help="List, show and check boards.")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-Tree: TypeAlias = "dict[str, Tree] | list[Tree] | tuple[Tree, ...] | str | int | None"
 
 
 def complete_board(incomplete: str) -> list[str]:
@@ -107,9 +107,7 @@ def schema() -> None:
 @app.command()
 def diff(a: Name, b: Name, json: Json = False) -> None:
     """What differs between two boards once resolved.  Exit 1 when something does."""
-    before, after = _leaves(a), _leaves(b)
-    paths = sorted(path for path in {**before, **after} if before.get(path) != after.get(path))
-    changes = [(path, before.get(path), after.get(path)) for path in paths]
+    changes = [(entry.path, entry.a, entry.b) for entry in differences(load_board(a), load_board(b))]
     if json:
         output.emit_json(
             {"same": not changes, "changes": [dict(zip(("path", "a", "b"), c, strict=True)) for c in changes]}
@@ -119,23 +117,6 @@ def diff(a: Name, b: Name, json: Json = False) -> None:
     else:
         output.emit_table([(path, _told(old), "->", _told(new)) for path, old, new in changes])
     raise typer.Exit(1 if changes else 0)
-
-
-def _leaves(name: str) -> dict[str, str]:
-    """Every value of a resolved board by its path; rows that have an id go by it."""
-    return dict(_walk(load_board(name).model_dump(mode="json", by_alias=True, exclude_none=True), ""))
-
-
-def _walk(value: Tree, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _walk(inner, f"{path}.{key}" if path else key)
-    elif isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
-        for index, item in enumerate(value):
-            names = [str(item[key]) for key in ("id", "level", "cls") if key in item] if isinstance(item, dict) else []
-            yield from _walk(item, f"{path}[{names[0] if names else index}]")
-    else:
-        yield path, json_format.dumps(value)
 
 
 def _told(value: str | None) -> str:

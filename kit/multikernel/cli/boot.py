@@ -7,7 +7,10 @@ and stdout is one object:
     programs: [{name, status, result}]      status: ok, failed, not-run; result: an object a row
 
 A core that does not start is told on stderr and the rest boots; the first program that fails ends the run.
-Whatever happens the kernel is powered off.
+Whatever happens the kernel is powered off.  With --json an error before the boot is the object `error` instead.
+
+BOARD may be a blueprint that `mkit assemble -o FILE.json` wrote: what it binds is booted, unless plugins are
+installed otherwise than it says.
 
 May not know: any platform or program but through the registry.
 """
@@ -23,13 +26,14 @@ from typing import Annotated
 import typer
 
 from multikernel.assemble import assemble
-from multikernel.board import load_board
+from multikernel.blueprint import Blueprint
+from multikernel.board import Board, load_board
 from multikernel.cli import output
 from multikernel.cli.assemble import complete_board
 from multikernel.cli.bootview import View, milliseconds, open_view, process_tree, result_tables
 from multikernel.cli.keep import Keep
 from multikernel.cli.measure import measured_facts
-from multikernel.errors import BootTimeout, ProgramFailed, UsageError
+from multikernel.errors import BindingError, BootTimeout, ProgramFailed, UsageError
 from multikernel.events import Assumed, CoreFailed, Event, Row
 from multikernel.findings import Findings
 from multikernel.interfaces import BootOptions, Outcome
@@ -52,7 +56,10 @@ def complete_program(incomplete: str) -> list[str]:
 
 
 def boot(
-    board: Annotated[str, typer.Argument(help="A path, a name, or - for stdin.", autocompletion=complete_board)],
+    board: Annotated[
+        str,
+        typer.Argument(help="A path, a name, - for stdin, or a blueprint FILE.json.", autocompletion=complete_board),
+    ],
     platform: Annotated[str, typer.Option(help="Where to boot it.", autocompletion=complete_platform)] = "sim",
     run: Annotated[
         list[str] | None,
@@ -70,19 +77,29 @@ def boot(
     facts: Annotated[str, typer.Option(metavar="FILE", help="Write what the programs found out here.")] = "",
     measured: Annotated[str, typer.Option(metavar="FILE", help="Bind by what was found out; see measure.")] = "",
     keep: Annotated[str, typer.Option(metavar="DIR", help="Leave board, blueprint and events here.")] = "",
+    unlocked: Annotated[
+        bool, typer.Option("--unlocked", help="Boot a blueprint although its plugins are installed otherwise.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Bind and check; boot nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Bring a board's kernel up and run programs on it."""
-    registry = Registry.load()
-    output.warn_problems(registry.problems)
-    kind = registry.platforms.get(platform).kind
-    programs = run or []
-    parameters = _parameters(set_ or [], programs, registry)
-    if not 0 < timeout < 1_000_000:
-        raise UsageError(f"--timeout {timeout:g}: seconds, more than 0 and less than a million")
-    loaded = load_board(board)
-    blueprint = assemble(loaded, registry, kind, measured_facts(measured, loaded))
+    with output.json_errors(json):
+        registry = Registry.load()
+        output.warn_problems(registry.problems)
+        kind = registry.platforms.get(platform).kind
+        programs = run or []
+        parameters = _parameters(set_ or [], programs, registry)
+        if not 0 < timeout < 1_000_000:
+            raise UsageError(f"--timeout {timeout:g}: seconds, more than 0 and less than a million")
+        loaded: Board | None = None
+        if board.endswith(".json"):
+            blueprint = _written(board, registry, unlocked)
+            if measured or facts:
+                raise UsageError("--measured and --facts are about a board; a blueprint is bound already")
+        else:
+            loaded = load_board(board)
+            blueprint = assemble(loaded, registry, kind, measured_facts(measured, loaded))
     kept = Keep(keep, loaded, blueprint) if keep and not dry_run else None
     if dry_run:
         would = f"; would run {', '.join(programs)}" if programs else ""
@@ -103,12 +120,23 @@ def boot(
     try:
         with view:
             report.go(options, parameters, view)
-        if facts:
+        if facts and loaded is not None:
             Findings(loaded.name, loaded.machine_hash, platform, seed, kernel.facts()).save(Path(facts))
     finally:
         if kept:
             kept.close()
         report.tell(json)
+
+
+def _written(path: str, registry: Registry, unlocked: bool) -> Blueprint:
+    """A blueprint from its file.  Raises BindingError where plugins are installed otherwise than it says."""
+    from multikernel.lock import read, unlike
+
+    blueprint = read(Path(path))
+    if not unlocked and (found := tuple(unlike(blueprint, registry))):
+        lines = "".join(f"\n  {line}" for line in found)
+        raise BindingError(f"{path}: plugins are not as locked; --unlocked boots all the same:{lines}", code="locked")
+    return blueprint
 
 
 def _parameters(assignments: Sequence[str], programs: Sequence[str], registry: Registry) -> Parameters:

@@ -1,6 +1,6 @@
 """What `mkit boot --keep DIR` leaves behind: the run, to look at or to repeat.
 
-    board.yaml       the board, resolved: overlays applied, nothing left to look up
+    board.yaml       the board, resolved: overlays applied, nothing left to look up; none of a blueprint booted
     blueprint.json   what was bound
     events.jsonl     every event, one JSON object a line, as it happened
 
@@ -24,14 +24,15 @@ from multikernel.events import Event
 class Keep:
     """See the module.  Raises FileError for a folder that cannot be written."""
 
-    def __init__(self, folder: str, board: Board, blueprint: Blueprint) -> None:
+    def __init__(self, folder: str, board: Board | None, blueprint: Blueprint) -> None:
         import yaml
 
         path = Path(folder)
-        content = board.model_dump(mode="json", by_alias=True, exclude_none=True)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            (path / "board.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+            if board is not None:
+                content = board.model_dump(mode="json", by_alias=True, exclude_none=True)
+                (path / "board.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
             (path / "blueprint.json").write_text(blueprint.to_json(), encoding="utf-8")
             self._events = (path / "events.jsonl").open("w", encoding="utf-8")
         except OSError as error:

@@ -56,6 +56,7 @@ COMMANDS = (
     Stub("assemble", "multikernel.cli.assemble", "assemble", "Bind a board: make its blueprint."),
     Stub("why", "multikernel.cli.why", "why", "Why a slot of a board is bound as it is, or cannot be."),
     Stub("why-not", "multikernel.cli.whynot", "whynot", "Why a plugin does not fill a slot, and what would make it."),
+    Stub("diff", "multikernel.cli.diff", "diff", "Which bindings differ between two boards or blueprints, and why."),
     Stub("skb", "multikernel.cli.skb", "app", "Ask the system knowledge base."),
     Stub("boot", "multikernel.cli.boot", "boot", "Bring a board's kernel up and run programs on it."),
     Stub("measure", "multikernel.cli.measure", "measure", "Measure every class of pairs by every transport."),

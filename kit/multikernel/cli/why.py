@@ -19,7 +19,7 @@ from multikernel.assemble import Knowledge, know
 from multikernel.binding.changes import Change
 from multikernel.binding.edits import overlay, show_path, show_value
 from multikernel.binding.reason import Reason
-from multikernel.binding.reasons import reason
+from multikernel.binding.reasons import mending, reason
 from multikernel.binding.slots import FACTS_SHOWN
 from multikernel.board import load_board
 from multikernel.board.find import SUFFIXES, packaged_folder
@@ -39,13 +39,15 @@ def why(
     slot: Annotated[
         str,
         typer.Argument(
-            help="transport:0->31, transport:CLASS, home:0->31, tree:numa, cpu-driver:KIND, monitor, consistency:X, skb."
+            help="transport:0->31, transport:CLASS, home:0->31, tree:numa, cpu-driver:KIND, monitor, skb, ..."
         ),
     ],
     platform: Annotated[str, typer.Option(help="Bind for this platform; any: for whichever.")] = ANY,
     measured: Annotated[str, typer.Option(metavar="FILE", help="Bind by what was found out; see measure.")] = "",
     edit: Annotated[str, typer.Option(metavar="FILE", help="Write a board that makes the smallest edit.")] = "",
-    every: Annotated[bool, typer.Option("--all", help="The smallest edit for each other choice; takes longer.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="The smallest edit for each other choice; takes longer.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Why a slot of a board is bound as it is, or cannot be, and what would change it."""
@@ -54,7 +56,14 @@ def why(
         output.warn_problems(registry.problems)
         loaded = load_board(board)
         known = know(loaded, registry, platform_kind(registry, platform), measured_facts(measured, loaded))
-        found = reason(known, slot, every)
+        try:
+            found = reason(known, slot, every)
+        except BindingError as error:
+            mended = mending(known, slot)
+            if edit:
+                write_edit(edit, board, loaded, mended)
+            lines = "".join(f"\n  an edit would fill it: {line}" for line in change_lines(loaded, mended))
+            raise BindingError(f"{error}{lines}", slot=slot) from None
         if edit:
             write_edit(edit, board, loaded, found.changes)
     if json:
@@ -97,14 +106,20 @@ def _extends(base: str, folder: Path) -> str:
     return relative if "/" in relative or relative.endswith(SUFFIXES) else f"./{relative}"
 
 
-def show_changes(board: Board, changes: Sequence[Change]) -> None:
+def change_lines(board: Board, changes: Sequence[Change]) -> Iterator[str]:
     """A line for each edit, with the place it is made at."""
     for change in changes:
         for number, entry in enumerate(change.edits, 1):
             last = f"  => {change.chosen} for {change.slot}" if number == len(change.edits) else " and"
             where = board.where(*entry.path)
             old, new = show_value(entry.old), show_value(entry.new)
-            output.emit(f"  {f'{where}: ' if where else ''}{show_path(entry.path)}: {old} -> {new}{last}")
+            yield f"{f'{where}: ' if where else ''}{show_path(entry.path)}: {old} -> {new}{last}"
+
+
+def show_changes(board: Board, changes: Sequence[Change]) -> None:
+    """The lines of changes on stdout."""
+    for line in change_lines(board, changes):
+        output.emit(f"  {line}")
 
 
 def changes_document(board: Board, changes: Sequence[Change]) -> list[dict[str, object]]:
@@ -219,4 +234,3 @@ def rule_document(rule: Rule) -> dict[str, object]:
 def fact_document(fact: Fact) -> dict[str, object]:
     """A fact for --json."""
     return {"fact": str(fact), "kind": fact.source.kind, "source": fact.source.where, "time": fact.time}
-

@@ -45,9 +45,7 @@ def whynot(
         if edit:
             write_edit(edit, board, loaded, found.changes)
     if json:
-        output.emit_json(
-            {"board": loaded.name, **_document(found), "changes": changes_document(loaded, found.changes)}
-        )
+        output.emit_json({"board": loaded.name, **_document(found), "changes": changes_document(loaded, found.changes)})
     else:
         output.emit(f"{found.slot}: {output.style(_verdict(found), 'bold')}")
         for depth, text, where in _followed(found):
