@@ -1,16 +1,16 @@
 """A question and the rules it needs as a program of clingo.
 
-    program = translate(demand, query)
+    program = translate(demand, query, terms)
     program.stages      texts, to be grounded one after the other
     program.folds       what is added between them: the aggregates, computed outside of clingo
 
 Predicates:
 
-    fN   facts
-    aN   answers of a derived predicate asked in one way (`knowledge/demand.py`)
-    dN   the values it is asked for
-    rN   rows of an aggregate: its keys, then its variables
-    q    answers of the question
+    f_NAME   facts
+    aN       answers of a derived predicate asked in one way (`knowledge/demand.py`)
+    dN       the values it is asked for
+    rN       rows of an aggregate: its keys, then its variables
+    q        answers of the question
 
 What is asked for must be known before any negation or aggregate is decided, or a program that was
 stratified would no longer be: so a value is asked for as soon as the conditions before the atom hold that
@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mk_clingo.values import text_of
+from mk_clingo.values import Terms
 from multikernel.knowledge.demand import Call, Demand, atoms
 from multikernel.knowledge.ir import (
     Aggregate,
@@ -60,11 +60,11 @@ class Fold:
 
 @dataclass(slots=True)
 class Translation:
-    """See the module.  `facts` gives the name of each predicate whose facts are needed."""
+    """See the module.  `facts` are the predicates whose facts are needed."""
 
     stages: dict[int, list[str]] = field(default_factory=dict)
     folds: list[Fold] = field(default_factory=list)
-    facts: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -79,14 +79,19 @@ class _Body:
     atoms: int = 0
 
 
-def translate(demand: Demand, query: Query) -> Translation:
-    """The program that answers the query in the predicate `q`."""
-    return _Translator(demand).question(query)
+def translate(demand: Demand, query: Query, terms: Terms) -> Translation:
+    """The program that answers the query.  Raises TooNarrow."""
+    return _Translator(demand, terms).question(query)
+
+
+def fact_name(predicate: str) -> str:
+    """The name of a predicate's facts."""
+    return "f_" + "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):x}_" for c in predicate)
 
 
 class _Translator:
-    def __init__(self, demand: Demand) -> None:
-        self._demand = demand
+    def __init__(self, demand: Demand, terms: Terms) -> None:
+        self._demand, self._terms = demand, terms
         self._levels: dict[str, int] = {}
         self._calls: dict[Call, int] = {}
         self._todo: list[Call] = []
@@ -142,7 +147,12 @@ class _Translator:
         self._read(body, rest, rule)
         level = max((self._level(atom.predicate) for atom in atoms(rule.body)), default=0)
         if rule.aggregate is None:
-            self._put(level, f"a{number}", [self._expression(term, body) for term in rule.head.terms], body.parts)
+            self._put(
+                level,
+                f"a{number}",
+                [self._expression(term, body) for term in rule.head.terms],
+                body.parts,
+            )
             return
         keys = rule.head.terms[:-1]
         rows = f"r{len(self._made.folds)}"
@@ -190,7 +200,8 @@ class _Translator:
         return f"a{self._calls[call]}"
 
     def _fact(self, predicate: str) -> str:
-        return self._made.facts.setdefault(predicate, f"f{len(self._made.facts)}")
+        self._made.facts[predicate] = None
+        return fact_name(predicate)
 
     def _look(self, body: _Body, name: str, terms: Sequence[Expression], early: bool) -> None:
         text = self._atom(name, terms, body)
@@ -213,7 +224,7 @@ class _Translator:
                 sides = f"{self._expression(left, body)},{self._expression(right, body)}"
                 return f"@{_FUNCTIONS[operator]}({sides})"
             case _:
-                return text_of(item)
+                return self._terms.text(item)
 
 
 def fold(aggregate: Aggregate, rows: Sequence[Mapping[Var, int | str]]) -> int | str:

@@ -2,14 +2,14 @@
 
 clingo's integers have 32 bits and wrap in silence, so larger ones never become its integers:
 
-    -(2**31 - 1) .. 2**31 - 1    integers
-    2**31 and more               b(D1, D2, ...), digits to the base 2**30, the highest first
-    less                         refused
-    strings                      strings
+    NARROW      0 - (2**31 - 1) .. 2**31 - 1    integers
+                2**31 and more                  i(N, (D1, D2, ...)), N digits to the base 2**30, the highest first
+                less                            TooNarrow
+    WIDE        every integer                   i(N, (D1, ...)); of a negative one N and the digits are negative
 
-clingo orders integers before terms like b(...), those by the number of their digits, then digit by digit,
-and strings by the bytes of their UTF-8; so `<` on terms is `<` on values.  Arithmetic is on values, by the
-functions @add, @sub and @mul (`program.py`), never on clingo's integers.
+Strings are strings.  clingo orders integers before terms like i(...), those by N and then digit by digit, and
+strings by the bytes of their UTF-8; so within NARROW and within WIDE `<` on terms is `<` on values.  Arithmetic
+is on values, by the functions @add, @sub and @mul (`program.py`), never on clingo's integers.
 
 May not know: rules.
 """
@@ -25,22 +25,45 @@ LIMIT = 2**31
 DIGIT = 30
 
 
-def text_of(value: Value) -> str:
-    """The term in clingo's language.  Raises KnowledgeError for a value that it cannot hold."""
-    if isinstance(value, str):
-        _check(value)
-        return '"' + value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"') + '"'
-    return f"b({','.join(map(str, _digits(value)))})" if value >= LIMIT else str(_small(value))
+class TooNarrow(Exception):
+    """Ask again with WIDE terms."""
 
 
-def symbol_of(value: Value) -> clingo.Symbol:
-    """The term.  Raises as `text_of`."""
-    if isinstance(value, str):
-        _check(value)
-        return clingo.String(value)
-    if value >= LIMIT:
-        return clingo.Function("b", [clingo.Number(digit) for digit in _digits(value)])
-    return clingo.Number(_small(value))
+class Terms:
+    """One of the two ways."""
+
+    def __init__(self, wide: bool) -> None:
+        self.wide = wide
+
+    def text(self, value: Value) -> str:
+        """The term in clingo's language.  Raises TooNarrow, or KnowledgeError for a string that it cannot hold."""
+        if isinstance(value, str):
+            _check(value)
+            return '"' + value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"') + '"'
+        if self._plain(value):
+            return str(value)
+        digits = _digits(value)
+        return f"i({_signed(value, len(digits))},({''.join(f'{digit},' for digit in digits)}))"
+
+    def symbol(self, value: Value) -> clingo.Symbol:
+        """The term.  Raises as `text`."""
+        if isinstance(value, str):
+            _check(value)
+            return clingo.String(value)
+        if self._plain(value):
+            return clingo.Number(value)
+        digits = [clingo.Number(digit) for digit in _digits(value)]
+        return clingo.Function("i", [clingo.Number(_signed(value, len(digits))), clingo.Tuple_(digits)])
+
+    def _plain(self, value: int) -> bool:
+        if self.wide:
+            return False
+        if value <= -LIMIT:
+            raise TooNarrow
+        return value < LIMIT
+
+
+NARROW, WIDE = Terms(False), Terms(True)
 
 
 def value_of(symbol: clingo.Symbol) -> Value:
@@ -50,26 +73,22 @@ def value_of(symbol: clingo.Symbol) -> Value:
     if symbol.type == clingo.SymbolType.String:
         return symbol.string
     value = 0
-    for digit in symbol.arguments:
+    for digit in symbol.arguments[1].arguments:
         value = (value << DIGIT) + digit.number
     return value
 
 
 def _digits(value: int) -> list[int]:
     digits: list[int] = []
-    while value:
-        value, digit = divmod(value, 1 << DIGIT)
-        digits.append(digit)
+    rest = abs(value)
+    while rest:
+        rest, digit = divmod(rest, 1 << DIGIT)
+        digits.append(_signed(value, digit))
     return digits[::-1]
 
 
-def _small(value: int) -> int:
-    if value <= -LIMIT:
-        raise KnowledgeError(
-            f"clingo cannot hold {value}: its integers end at {1 - LIMIT}, and only larger ones are held otherwise; "
-            "use another unit, or another backend under bind: {skb: ...}"
-        )
-    return value
+def _signed(value: int, amount: int) -> int:
+    return -amount if value < 0 else amount
 
 
 def _check(text: str) -> None:

@@ -19,7 +19,6 @@ class TestSQLite(SkbBackendConformance):
 
 class TestClingo(SkbBackendConformance):
     factory = INSTALLED.get("clingo").factory
-    least = 1 - 2**31
 
 
 def test_each_installed_backend_is_tested() -> None:
