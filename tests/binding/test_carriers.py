@@ -90,6 +90,20 @@ def test_too_few_registers_are_told(tmp_path: Path) -> None:
         assemble(less)
 
 
+def test_memory_the_engine_does_not_reach_is_told(tmp_path: Path) -> None:
+    """It sees the top of the first pair's memory, where the channel is, and not what they allocate of."""
+    narrow = (
+        dma_board()
+        .replace("dma_space: phys", "dma_space: pci")
+        .replace(
+            "  left:\n",
+            "  pci:\n    maps: [{base: 0, size: 1M, to: near, at: 63M}, {base: 64M, size: 64M, to: far}]\n  left:\n",
+        )
+    )
+    with pytest.raises(BindingError, match=r"device box is to copy .* does not reach the memory of core 0"):
+        assemble(from_text(tmp_path, narrow))
+
+
 def test_a_link_whose_plugin_names_no_device_is_told(tmp_path: Path) -> None:
     pigeon = replace(transport("pigeon", "~coherent(A, B) & core(A, _)", 5), scope="link")
     with pytest.raises(BindingError, match="no fact carrier"):

@@ -1,6 +1,7 @@
 """Devices that carry messages between cores, as the blueprint has them.
 
-Interface: `carriers(board, classes) -> tuple[DeviceEntry, ...]`, the devices that the classes of pairs name.
+Interface: `carriers(board, classes) -> tuple[DeviceEntry, ...]`, the devices that the classes of pairs name;
+`check_reach(blueprint)`, that those which copy reach the memory of the cores they serve.
 
 Invariant: every core of an entry has a window of registers towards every other; nothing is quadratic in cores.
 May not know: plugins, why a device was chosen.
@@ -10,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multikernel.blueprint import Buffers, DeviceEntry, PairClass, Span
+from multikernel.blueprint import Blueprint, Buffers, DeviceEntry, PairClass, Span
 from multikernel.board.devices import Device
 from multikernel.board.model import Board
 from multikernel.board.spaces import ROOT
 from multikernel.errors import BindingError
 from multikernel.interfaces import LINE
+from multikernel.system.layout import Layout
 from multikernel.system.registers import WINDOW
+from multikernel.system.routes import Routes
 
 
 def carriers(board: Board, classes: Sequence[PairClass]) -> tuple[DeviceEntry, ...]:
@@ -82,3 +85,32 @@ def _reaches(board: Board, device: Device) -> tuple[Span, ...]:
         if window.region in bases
     ]
     return tuple(sorted(spans, key=lambda span: span.base))
+
+
+def check_reach(blueprint: Blueprint) -> None:
+    """Raises BindingError when a device that copies does not reach the arena of a core it serves: of those that are
+    started through it, and of those that stand for a class of pairs."""
+    copiers = {device.id: device for device in blueprint.devices if device.reaches}
+    if not copiers:
+        return
+    layout, routes = Layout(blueprint), Routes(blueprint)
+    started = [(routes.gateway(core), core) for core in routes.cores if core != routes.boot_core]
+    pairs = [*started, *((entry.src, entry.dst) for entry in blueprint.pair_classes)]
+    for a, b in pairs:
+        entry = routes.transport(a, b)
+        device = copiers.get(entry.device)
+        if device is None:
+            continue
+        for core in (a, b):
+            arena = layout.arena(core)
+            if not any(_within(arena.base, arena.size, span) for span in device.reaches):
+                raise BindingError(
+                    f"device {device.id} is to copy messages between cores {a} and {b}, but does not reach the memory "
+                    f"of core {core}, {arena.size} bytes from {arena.base:#x} on: let its dma_space see that, or bind "
+                    f"another transport than {entry.transport}",
+                    slot=f"transport:{entry.name}",
+                )
+
+
+def _within(base: int, size: int, span: Span) -> bool:
+    return span.base <= base and base + size <= span.base + span.size
