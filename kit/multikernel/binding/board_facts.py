@@ -21,7 +21,8 @@ BOARD = (
     predicate("endian(kind: str, endian: str)", "little or big."),
     predicate("mmu(kind: str, mmu: str)", "full, mpu or none."),
     predicate("hosts(kind: str, what: str)", "cpu-driver, app-core or offload."),
-    predicate("core(core: int, kind: str)", "A core."),
+    predicate("core(core: int, kind: str)", "A core of the kernel."),
+    predicate("other_core(core: int, kind: str)", "A core that is not the kernel's: its kind hosts something else."),
     predicate("space(core: int, space: str)", "The addresses a core issues."),
     predicate("node(core: int, node: int)", "Its NUMA node; none stated, no fact."),
     predicate("island(core: int, island: int)", "Its coherence island; none stated, no fact."),
@@ -99,6 +100,8 @@ def _cores(board: Board) -> Iterator[Entry]:
             yield "cluster", (core.id, core.cluster), ("groups",)
         if core.fails:
             yield "fails", (core.id, core.fails), (*here, "fails")
+    for core in topology.others:
+        yield "other_core", (core.id, core.kind), rows[core.id]
     yield "boot_core", (topology.boot_core,), rows[topology.boot_core]
 
 

@@ -86,7 +86,7 @@ def _caches(board: Board, topology: Topology) -> Iterator[Entry]:
     rows = {(row.level, cores): ("groups", index) for index, row in enumerate(board.groups) for cores in row.sets}
     for rank, group in enumerate(topology.groups):
         if group.size > 0:
-            here = rows[group.level, group.cores]
+            here = rows.get((group.level, group.cores), ("groups",))
             yield "group", (rank, group.level, group.size), here
             for core in group.cores:
                 yield "in_group", (core, rank), here

@@ -60,7 +60,8 @@ CODES: dict[str, str] = {
     "core-in-two-nodes": "A core is in two nodes.",
     "core-in-two-sets": "A core is in two sets of one level of `groups`.",
     "island-unseen-region": "An island is coherent over a region that none of its cores can address.",
-    "boot-core": "At most one core starts by `boot`, and that core must not be one that fails.",
+    "boot-core": "At most one core starts by `boot`, and that core must not be one that fails or that hosts no "
+    "CPU driver; some core must host one.",
     "region-overlap": "Two regions share addresses of the space `phys`.",
     "region-unplaced": "A region has no `base` and no space maps it: no core could address it.",
     "region-node": "A region's `node` and the node that lists it differ.",

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from multikernel.board.channel_rules import channel_faults, contract_faults
 from multikernel.board.checks import cores_of, duplicates, once, square, strangers, unknown
 from multikernel.board.device_rules import aperture_faults, device_faults
+from multikernel.board.hosting import CPU_DRIVER
 from multikernel.board.latency_rules import class_faults, timing_faults
 from multikernel.board.marks import Spot
 from multikernel.board.model import Board
@@ -59,6 +60,14 @@ def _cores(board: Board, spot: Spot) -> Iterator[Fault]:
             yield Fault(spot.find(path), "boot-core", "more than one core starts by boot; the others are started by it")
         elif row.fails is not None:
             yield Fault(spot.find(path), "boot-core", f"core {row.ids[0]} boots the board but fails: {row.fails}")
+        elif row.kind in board.kinds and board.kinds[row.kind].hosts != CPU_DRIVER:
+            hosts = board.kinds[row.kind].hosts
+            message = f"core {row.ids[0]} boots the board but its kind hosts {hosts}, not the kernel's CPU driver"
+            yield Fault(spot.find(path), "boot-core", message)
+    known = [row for row in board.cores if row.kind in board.kinds]
+    if known and not any(board.kinds[row.kind].hosts == CPU_DRIVER for row in known):
+        message = "no core is the kernel's: the kinds of all of them host something else than a CPU driver"
+        yield Fault(spot.find(("cores",)), "boot-core", message)
 
 
 def _groups(board: Board, spot: Spot) -> Iterator[Fault]:

@@ -16,6 +16,7 @@ from multikernel.blueprint import Cost
 from multikernel.board.contracts import Contract, Side
 from multikernel.board.cores import IslandRow
 from multikernel.board.devices import Aperture, Bar, Device
+from multikernel.board.hosting import of_the_kernel
 from multikernel.board.latencies import Latency, LatencyMatrix, picoseconds
 from multikernel.board.spaces import ROOT, AddressSpaces, Map, Region, Space
 from multikernel.board.topology import Core, Group, Island, Kind, Link, Node, Notification, Topology
@@ -48,7 +49,7 @@ def resolve(board: Board) -> Topology:
     islands = _islands(board)
     cores = _cores(board, {core: tuple(ranks) for core, ranks in memberships.items()}, islands)
     starters = [core.id for core in cores if core.start == "boot"]
-    return Topology(
+    topology = Topology(
         cores=cores,
         kinds=_kinds(board),
         groups=groups,
@@ -76,6 +77,7 @@ def resolve(board: Board) -> Topology:
         matrix=_matrix(board),
         memberships={core: tuple(ranks) for core, ranks in memberships.items()},
     )
+    return of_the_kernel(topology)
 
 
 def _kinds(board: Board) -> tuple[Kind, ...]:

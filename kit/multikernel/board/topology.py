@@ -119,7 +119,7 @@ class Notification:
 
 @dataclass(frozen=True)
 class Topology:
-    """See the module.  `cores` are sorted by id; `boot_core` is the one that runs first."""
+    """See the module.  `cores` are those of the kernel, sorted by id; `boot_core` is the one that runs first."""
 
     cores: tuple[Core, ...]
     kinds: tuple[Kind, ...]
@@ -141,10 +141,12 @@ class Topology:
     matrix: LatencyMatrix | None = field(repr=False)
     memberships: dict[int, tuple[int, ...]] = field(repr=False)
     """Core id -> ranks of its groups, smallest group first; `groups` are in rank order."""
+    others: tuple[Core, ...] = ()
+    """Cores that are not the kernel's; see `hosting.py`.  They are in no other list of cores."""
 
     @cached_property
     def _cores(self) -> dict[int, Core]:
-        return {core.id: core for core in self.cores}
+        return {core.id: core for core in (*self.cores, *self.others)}
 
     @cached_property
     def _kinds(self) -> dict[str, Kind]:
@@ -155,7 +157,7 @@ class Topology:
         return {region.id: region for region in self.regions}
 
     def core(self, core_id: int) -> Core:
-        """The core; KeyError for an id the board does not have."""
+        """The core, of the kernel or not; KeyError for an id the board does not have."""
         return self._cores[core_id]
 
     def kind(self, name: str) -> Kind:
