@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from multikernel.binding.board_facts import assert_board
+from multikernel.binding.contracts import Contracts
 from multikernel.binding.devices import carriers
 from multikernel.binding.gateways import GATEWAYS, assert_gateways, gateways, stranded
 from multikernel.binding.layout import Area, Layout, Placed
@@ -297,8 +298,10 @@ def latency_row(told: BoardLatency, mhz: int) -> Latency:
 
 def static_channels(known: Knowledge, pairs: Pairs, classes: tuple[PairClass, ...]) -> tuple[ChannelEntry, ...]:
     """To each core from its gateway, then one for each class whose representatives have none.  A channel carries
-    both directions, so two cores share at most one; cores whose messages are relayed share none."""
+    both directions, so two cores share at most one; cores whose messages are relayed share none.  What the board
+    fixes is placed there, and every channel held to the contract of its sides.  Raises BindingError."""
     topology = known.board.topology()
+    transports = known.registry.transports
     by_name = {entry.name: entry for entry in classes}
     root = topology.boot_core
     wanted = dict.fromkeys((known.gateways[core.id], core.id) for core in topology.cores if core.id != root)
@@ -307,14 +310,23 @@ def static_channels(known: Knowledge, pairs: Pairs, classes: tuple[PairClass, ..
         if (entry.dst, entry.src) not in wanted and entry.scope == "channel":
             wanted[entry.src, entry.dst] = None
     lines = {
-        entry.name: known.registry.transports.get(entry.transport).factory().lines(entry.slots)
+        entry.name: transports.get(entry.transport).factory().lines(entry.slots)
         for entry in classes
         if entry.scope != "circuit"
     }
     layout = Layout(topology)
+    contracts = Contracts(known.board)
+    contracts.reserve(layout)
     channels: list[ChannelEntry] = []
-    for number, (a, b) in enumerate(wanted):
+    for number, (a, b) in enumerate(contracts.pairs(wanted, known.gateways)):
         entry = by_name[parts.name(topology.pair_class(a, b), a, b)]
+        back = by_name[parts.name(topology.pair_class(b, a), b, a)]
+        rings = entry.notify != "", back.notify != ""
+        if fixed := contracts.fixed(a, b):
+            size = transports.get(entry.transport).factory().lines(fixed.slots) * LINE
+            channels.append(contracts.entry(number, fixed, entry, size))
+            contracts.check(channels[-1], size, rings)
+            continue
         size = lines[entry.name] * LINE
         if entry.scope == "link":
             near, far = (own_side(topology, pairs, layout, entry.device, core, size) for core in (a, b))
@@ -323,10 +335,12 @@ def static_channels(known: Knowledge, pairs: Pairs, classes: tuple[PairClass, ..
                 ChannelEntry(number, a, b, entry.name, entry.transport, near[0], *placed, slots=entry.slots,
                              far_region=far[0], far_offset=far[1].offset)
             )  # fmt: skip
+            contracts.check_sides(channels[-1], size)
             continue
         region = pairs.place(a, b).region
         placed = layout.place(region, a, b, size)
         channels.append(ChannelEntry(number, a, b, entry.name, entry.transport, region, *placed, slots=entry.slots))
+        contracts.check(channels[-1], size, rings)
     return tuple(channels)
 
 
