@@ -91,10 +91,13 @@ def test_text_is_linear_in_cores() -> None:
     assert max(bytes_a_core) < 1.1 * min(bytes_a_core)
 
 
-def test_four_thousand_cores_boot() -> None:
+@pytest.mark.parametrize(
+    ("size", "cores", "classes"), [("20x9", 180, 4), pytest.param("64x64", 4096, 15, marks=pytest.mark.slow)]
+)
+def test_it_boots(size: str, cores: int, classes: int) -> None:
     """How long that takes: `tests/benchmarks/scale.py`."""
-    blueprint = assemble("mesh:64x64")
-    assert (len(blueprint.cores), len(blueprint.channels), len(blueprint.pair_classes)) == (4096, 4095, 15)
+    blueprint = assemble(f"mesh:{size}")
+    assert (len(blueprint.cores), len(blueprint.channels), len(blueprint.pair_classes)) == (cores, cores - 1, classes)
     with Multikernel(blueprint).boot("sim") as kernel:
         assert {core.state for core in kernel.cores()} == {"joined"}
         assert kernel.run("ping", rounds=1, messages=8).column("class") == [

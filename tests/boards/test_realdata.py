@@ -22,12 +22,20 @@ pytestmark = [
 
 
 def dts(name: str) -> str:
-    """A devicetree source of Xilinx's, from Linux 6.1."""
-    return (Path(FOLDER) / "dts/linux-6.1/arch/arm64/boot/dts/xilinx" / name).read_text()
+    """A devicetree source from Linux 6.1."""
+    return (Path(FOLDER) / "dts/linux-6.1/arch/arm64/boot/dts" / name).read_text()
+
+
+def registers(source: str, label: str) -> list[tuple[int, int]]:
+    """The (base, size) of a node's `reg`, of 64 bits each."""
+    node = re.search(rf"{label} \{{.*?reg = (.*?);", source, re.S)
+    assert node is not None
+    cells = [int(cell, 16) for cell in re.findall(r"0x[0-9a-fA-F]+", node[1])]
+    return [(cells[at] << 32 | cells[at + 1], cells[at + 2] << 32 | cells[at + 3]) for at in range(0, len(cells), 4)]
 
 
 def test_zcu102_has_the_application_cores_of_its_devicetree() -> None:
-    source = dts("zynqmp.dtsi")
+    source = dts("xilinx/zynqmp.dtsi")
     topology = load_board("zcu102").topology()
     a53 = [core for core in topology.cores if topology.kind(core.kind).isa == "armv8-a"]
     assert [f"{core.hardware_id:x}" for core in a53] == re.findall(r"cpu\d: cpu@(\w+)", source)
@@ -36,10 +44,7 @@ def test_zcu102_has_the_application_cores_of_its_devicetree() -> None:
 
 
 def test_zcu102_has_the_memory_of_its_devicetree() -> None:
-    node = re.search(r"memory@0 \{.*?reg = (.*?);", dts("zynqmp-zcu102-revA.dts"), re.S)
-    assert node is not None
-    cells = [int(cell, 16) for cell in re.findall(r"0x[0-9a-fA-F]+", node[1])]
-    ranges = [(cells[at] << 32 | cells[at + 1], cells[at + 2] << 32 | cells[at + 3]) for at in range(0, len(cells), 4)]
+    ranges = registers(dts("xilinx/zynqmp-zcu102-revA.dts"), "memory@0")
     topology = load_board("zcu102").topology()
     covered: list[tuple[int, int]] = []
     for region in sorted((r for r in topology.regions if r.kind == "dram"), key=lambda region: region.base):
@@ -48,6 +53,37 @@ def test_zcu102_has_the_memory_of_its_devicetree() -> None:
         else:
             covered.append((region.base, region.size))
     assert covered == ranges
+
+
+def test_rk3399_has_the_cores_and_clocks_of_its_devicetree() -> None:
+    cores = re.findall(r"cpu_(\w)\d: cpu@(\w+) \{\s+device_type = \"cpu\";\s+compatible = \"arm,cortex-(\w+)\"",
+                       dts("rockchip/rk3399.dtsi"))  # fmt: skip
+    topology = load_board("rk3399-rockpro64").topology()
+    assert [(core.kind, f"{core.hardware_id:x}") for core in topology.cores] == [(kind, at) for _, at, kind in cores]
+    clusters = [group.cores for group in topology.groups]
+    assert [[cores[core][0] for core in cluster] for cluster in clusters] == [["b"] * 2, ["l"] * 4]
+    tables = re.split(r"opp-table-\d \{", dts("rockchip/rk3399-opp.dtsi"))[1:3]
+    fastest = [max(int(hz) for hz in re.findall(r"opp-hz = /bits/ 64 <(\d+)>", table)) for table in tables]
+    assert [topology.kind(kind).mhz * 1_000_000 for kind in ("a53", "a72")] == fastest
+
+
+def test_tda4vm_has_the_cores_and_memory_of_its_devicetree() -> None:
+    main, mcu = dts("ti/k3-j721e-main.dtsi"), dts("ti/k3-j721e-mcu-wakeup.dtsi")
+    topology = load_board("tda4vm-sk").topology()
+    kinds = [core.kind for core in topology.cores]
+    assert kinds.count("a72") == len(re.findall(r"cpu\d: cpu@", dts("ti/k3-j721e.dtsi")))
+    assert kinds.count("r5") == len(re.findall(r'compatible = "ti,j721e-r5f";', main + mcu))
+    assert [kinds.count("c66x"), kinds.count("c71x")] == [
+        len(re.findall(rf"{dsp}_\d: dsp@", main)) for dsp in ("c66", "c71")
+    ]
+    stated = {name: (region.base, region.size) for region in topology.regions for name in (region.id,)}
+    assert [stated["ddr"], stated["ddr-high"]] == registers(dts("ti/k3-j721e-sk.dts"), "memory@80000000")
+    assert [stated["msmc"]] == registers(main, "msmc_ram: sram@70000000")
+    assert [stated["mcu-ram"]] == registers(mcu, "mcu_ram: sram@41c00000")
+    clusters = [registers(main, f"mailbox0_cluster{n}: mailbox@31f8{n:x}000")[0] for n in range(12)]
+    (window,) = (w for w in topology.spaces.windows("phys") if w.region == "mailboxes")
+    assert window.address == clusters[0][0]
+    assert window.address + window.size == clusters[-1][0] + 0x1000
 
 
 Pairs = dict[tuple[int, int], float]
@@ -118,3 +154,10 @@ def test_altra_states_what_was_measured_by_core() -> None:
     assert explained(pairs, alone) < 0.25
     assert explained(pairs, stated) > 0.98
     assert abs(sum(topology.offset(core.id) for core in topology.cores)) < 80 * 500, "0 on the mean, but for rounding"
+
+
+def test_xeon_accel_states_what_was_measured_of_its_host() -> None:
+    topology = load_board("xeon-accel", sources=()).topology()
+    pairs = measured("dual-intel-r-xeon-r-cpu-e5-2680-v4-2.40ghz-by-nviennot.csv", 14)
+    assert {topology.pair_class(*pair) for pair in pairs} == {"shared:L3"}
+    agrees(topology, "shared:L3", "", list(pairs.values()))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from multikernel import assemble
 from multikernel.board import load_board
 from multikernel.board.find import list_boards, packaged_folder
 
@@ -66,3 +67,24 @@ def test_calibration_figures_are_the_papers(name: str) -> None:
     assert costs == {"lrpc": lrpc, "tlb_invalidate": 95, "ipi_trap": 800, "block_and_wake": 6000}
     assert {row.cls: (row.mean, row.sd) for row in topology.latencies if row.status != "extrapolated"} == classes
     assert {link.bandwidth_mbs for link in topology.links} <= {4000}
+
+
+def test_the_host_sees_the_card_where_the_kit_places_its_windows() -> None:
+    """Of `xeon-accel`: the map is written, the windows are decided; they must be the same addresses."""
+    placed = {row.slot: row.value for row in assemble("xeon-accel").placements}
+    windows = load_board("xeon-accel", sources=()).topology().spaces.windows("host")
+    seen = {window.region: window.address for window in windows}
+    assert (placed["pci:dsp:1"], placed["pci:dsp:2"]) == (seen["edma"], seen["ddr3"])
+
+
+def test_a_card_and_its_host_share_no_memory_but_a_window() -> None:
+    blueprint = assemble("xeon-accel")
+    memory = {kind: {core.memory for core in blueprint.cores if core.kind == kind} for kind in ("xeon", "c66x")}
+    assert memory == {"xeon": {"mem"}, "c66x": {"ddr3"}}
+    bound = {row.name: row.transport for row in blueprint.pair_classes}
+    assert bound == {
+        "shared:L3": "ump",
+        "island:shared:card": "ncring",
+        "island:hops:1:xeon->c66x": "dma",
+        "island:hops:1:c66x->xeon": "dma",
+    }
