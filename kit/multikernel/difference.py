@@ -31,6 +31,8 @@ from multikernel.registry import Registry
 
 FACTS_TOLD = 4
 """Facts that only one side has, told of each slot."""
+CORES_TOLD = 8
+"""Lines about sets of cores that changed alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +224,21 @@ def _cores(a: Sequence[CoreEntry], b: Sequence[CoreEntry]) -> Iterator[str]:
     ):
         if ids:
             yield f"cores {verb}: {id_ranges(ids)}"
-    alike: dict[tuple[str, str, str], list[int]] = {}
+    alike: dict[tuple[str, ...], list[int]] = {}
     for core in before:
-        for field in fields(CoreEntry) if core in after else ():
-            old, new = getattr(before[core], field.name), getattr(after[core], field.name)
-            if old != new:
-                alike.setdefault((field.name, str(old), str(new)), []).append(core)
-    for (name, old, new), ids in alike.items():
-        yield f"cores {id_ranges(ids)}: {name} {old or 'none'} -> {new or 'none'}"
+        if core in after and before[core] != after[core]:
+            alike.setdefault(tuple(_values(before[core], after[core])), []).append(core)
+    for changes, ids in list(alike.items())[:CORES_TOLD]:
+        yield f"cores {id_ranges(ids)}: {', '.join(changes)}"
+    if left := sum(len(ids) for ids in list(alike.values())[CORES_TOLD:]):
+        yield f"cores besides that differ: {left}"
+
+
+def _values(a: CoreEntry, b: CoreEntry) -> Iterator[str]:
+    for field in fields(CoreEntry):
+        old, new = getattr(a, field.name), getattr(b, field.name)
+        if old != new:
+            yield f"{field.name} {old if old != '' else 'none'} -> {new if new != '' else 'none'}"
 
 
 def _boards(a: Side, b: Side, rebound: Sequence[Rebound]) -> Iterator[Edited]:

@@ -12,7 +12,6 @@ from multikernel.binding.changes import Change
 from multikernel.binding.edits import overlay
 from multikernel.binding.reasons import every_slot, explained, reason
 from multikernel.blueprint import Blueprint
-from multikernel.board import load_board
 from multikernel.board.find import packaged_folder
 from multikernel.registry import Registry
 

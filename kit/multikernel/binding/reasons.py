@@ -179,7 +179,10 @@ def question_of(
         now = _as_called(then, slot, pair)
         pairwise = pair is not None and (asked != slot or now != slot)
         told = f"transport:{pair[0]}->{pair[1]}" if pair is not None and pairwise else slot
-        return Answer(told, then.slots.decide(now, pair).chosen)
+        chosen = then.slots.decide(now, pair).chosen
+        if pair is not None and then.registry.transports.get(chosen).scope == "channel":
+            _homed(then, *pair)
+        return Answer(told, chosen)
 
     def failures(then: Knowledge) -> Iterable[Failure]:
         rejected: Iterable[Rejected] = then.slots.rejected(_as_called(then, slot, pair), pair)
