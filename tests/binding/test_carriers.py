@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from multikernel.system.registers import WINDOW
 from multikernel.system.routes import Routes
 from tests.binding.boards import from_text
 from tests.binding.fakes import TRANSPORTS, Plugins, registry, transport
-from tests.transports.device_boards import FAR, HOST, MEMORY, REGISTERS, dma_board, mailbox_board
+from tests.transports.device_boards import FAR, HOST, LOW, LOW_SIZE, MEMORY, REGISTERS, dma_board, mailbox_board
 
 MAPPED = "- {base: 256M, size: 64K, to: box, cacheable: false}\n"
 LINKED = "links: [{a: node0, b: box, kind: pcie, latency_ns: 500, bandwidth_mbs: 1000}]\n"
@@ -29,7 +30,7 @@ def test_a_mailbox_is_bound_with_its_buffers(tmp_path: Path) -> None:
         ("hops:0", "ump", "channel", "receiver", ""),
         ("island:remote", "mailbox", "link", "", "box"),
     }
-    assert device.buffers == (Buffers((0, 1), (2, 3), 1, 32), Buffers((2, 3), (0, 1), 4, 4))
+    assert device.buffers == (Buffers((0, 3), (1, 2), 1, 32), Buffers((1, 2), (0, 3), 4, 4))
     assert (device.registers, device.spaces, device.cores) == (
         Span(REGISTERS, 64 << 10),
         ("left", "right"),
@@ -43,30 +44,43 @@ def test_a_mailbox_is_bound_with_its_buffers(tmp_path: Path) -> None:
 def test_each_side_of_a_dma_channel_has_memory_of_its_own(tmp_path: Path) -> None:
     blueprint = assemble(from_text(tmp_path, dma_board(LINKED)))
     (device,) = blueprint.devices
-    assert device.reaches == (Span(0, MEMORY), Span(MEMORY, MEMORY))
-    assert (device.near, device.channels, device.latency_ps, device.bandwidth_mbs) == ((2, 3), 4, 500_000, 1000)
+    assert device.reaches == (Span(MEMORY, MEMORY), Span(LOW, LOW_SIZE))
+    assert (device.near, device.channels, device.latency_ps, device.bandwidth_mbs) == ((1, 2), 4, 500_000, 1000)
     (channel,) = (entry for entry in blueprint.channels if (entry.a, entry.b) == (HOST, FAR))
-    assert (channel.region, channel.far_region) == ("near", "far")
-    assert (channel.address_a, channel.address_b) == (channel.offset, channel.far_offset)  # both see theirs from 0
+    assert (channel.region, channel.far_region) == ("low", "far")
+    assert (channel.address_a, channel.address_b) == (LOW + channel.offset, channel.far_offset)
+    placed = Layout(blueprint).boot_channel(FAR)
+    assert (placed.address, placed.far) == (LOW + channel.offset, MEMORY + channel.far_offset)
+
+
+def test_memory_for_what_is_copied_lies_where_the_engine_reaches_it(tmp_path: Path) -> None:
+    """Of the host's cores in memory of its own, as it does not reach their arenas."""
+    blueprint = assemble(from_text(tmp_path, dma_board()))
     layout = Layout(blueprint)
-    placed = layout.boot_channel(FAR)
-    assert (placed.address, placed.far) == (channel.offset, MEMORY + channel.far_offset)
-    for core, address in ((HOST, placed.address), (FAR, placed.far)):
-        arena = layout.arena(core)
-        assert not arena.base <= address < arena.base + arena.size, "arenas and boot channels do not overlap"
+    taken = [(channel.address, channel.address + 1) for channel in map(layout.boot_channel, (1, 2))]
+    for core, berths in ((0, 1), (1, 0), (2, 0), (3, 1)):
+        areas = (*layout.areas(core), *layout.berths(core))
+        assert len(layout.berths(core)) == berths
+        area = areas[layout.copied(core, "box")]
+        assert any(
+            s.base <= area.base and area.base + area.size <= s.base + s.size for s in blueprint.devices[0].reaches
+        )
+        taken += [(one.base, one.base + one.size) for one in areas]
+    taken.sort()
+    assert all(end <= base for (_, end), (base, _) in pairwise(taken)), "two overlap"
 
 
 def test_each_directed_pair_has_a_window_of_registers(tmp_path: Path) -> None:
     blueprint = assemble(from_text(tmp_path, mailbox_board()))
     routes = Routes(blueprint)
-    windows = [routes.registers(a, b) for a in (0, 1) for b in (2, 3)]
-    windows += [routes.registers(b, a) for a in (0, 1) for b in (2, 3)]
+    windows = [routes.registers(a, b) for a in (0, 3) for b in (1, 2)]
+    windows += [routes.registers(b, a) for a in (0, 3) for b in (1, 2)]
     lines = [address // LINE + line for address, count in windows for line in range(count)]
     assert len(set(lines)) == len(lines) == 8 * WINDOW
-    assert min(lines) == REGISTERS // LINE + 2 * WINDOW
+    assert min(lines) == REGISTERS // LINE + WINDOW
     assert max(lines) < (REGISTERS + (64 << 10)) // LINE
     with pytest.raises(KeyError):
-        routes.registers(0, 1)
+        routes.registers(0, 3)
 
 
 def test_a_board_whose_pairs_need_no_device_has_none() -> None:
@@ -91,16 +105,8 @@ def test_too_few_registers_are_told(tmp_path: Path) -> None:
 
 
 def test_memory_the_engine_does_not_reach_is_told(tmp_path: Path) -> None:
-    """It sees the top of the first pair's memory, where the channel is, and not what they allocate of."""
-    narrow = (
-        dma_board()
-        .replace("dma_space: phys", "dma_space: pci")
-        .replace(
-            "  left:\n",
-            "  pci:\n    maps: [{base: 0, size: 1M, to: near, at: 63M}, {base: 64M, size: 64M, to: far}]\n  left:\n",
-        )
-    )
-    with pytest.raises(BindingError, match=r"device box is to copy .* does not reach the memory of core 0"):
+    narrow = dma_board().replace("{base: 0, size: 2M, to: low}", "{base: 0, size: 1M, to: low, at: 1M}")
+    with pytest.raises(BindingError, match=r"device box is to copy .* reaches no whole region of those core 0 sees"):
         assemble(from_text(tmp_path, narrow))
 
 

@@ -31,9 +31,9 @@ from multikernel.system.registers import (
 )
 from multikernel.system.ring import LinesMemory
 from multikernel.system.routes import Routes
-from tests.transports.device_boards import FAR, HOST, MEMORY, dma_board, mailbox_board
+from tests.transports.device_boards import FAR, HOST, LOW, MEMORY, dma_board, mailbox_board
 
-AREAS = {HOST: 0x1_0000, FAR: MEMORY + 0x1_0000}
+AREAS = {HOST: LOW + 0x1_0000, FAR: MEMORY + 0x1_0000}
 """Each side's own memory in these tests."""
 SLOW = "links: [{a: node0, b: box, kind: pcie, latency_ns: 50000, bandwidth_mbs: 1000}]\n"
 
@@ -239,11 +239,11 @@ def test_a_full_queue_refuses_and_pairs_share_queues_where_there_are_few(tmp_pat
 
         async def both(actor: Actor) -> None:
             await posts(actor, HOST)
-            await posts(actor, 1)
+            await posts(actor, 3)
 
         board.run((FAR, both))
         assert status(board, FAR, HOST) == DmaStatus(16, 16, 0)
-        assert status(board, FAR, 1) == DmaStatus(other, other, 0)
+        assert status(board, FAR, 3) == DmaStatus(other, other, 0)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_full_queue_refuses_and_pairs_share_queues_where_there_are_few(tmp_pat
         (1 << 40, AREAS[FAR], 1),
         (AREAS[HOST] + 8, AREAS[FAR], 1),
         (AREAS[HOST], AREAS[FAR], 0),
-        (MEMORY - LINE, AREAS[FAR], 1 << 40),
+        (2 * MEMORY - LINE, AREAS[FAR], 1 << 40),
     ],
 )
 def test_what_the_engine_does_not_reach_is_a_fault_that_is_told(

@@ -1,21 +1,27 @@
-"""Boards of two pairs of cores without common memory: what is between the pairs is a device."""
+"""Boards of two pairs of cores without common memory: what is between the pairs is a device.
+
+Cores 0 and 3 are the host's, 1 and 2 those of the device's side; of the host's memory a DMA engine reaches `low`.
+"""
 
 from __future__ import annotations
 
-HOST, FAR = 0, 2
+HOST, FAR = 0, 1
 """The least core of each pair."""
-REGISTERS = 256 << 20
 MEMORY = 64 << 20
 """Bytes each pair has; the second's begin here."""
+LOW = 128 << 20
+"""Where the host's memory begins that the engine reaches, and its size in bytes is `LOW_SIZE`."""
+LOW_SIZE = 2 << 20
+REGISTERS = 256 << 20
 
 MAILBOX = """\
-  - {src: 0-1, dst: 2-3, via: mailbox, device: box, slots: 1, bytes: 32}
-  - {src: 2-3, dst: 0-1, via: mailbox, device: box, slots: 4, bytes: 4}
+  - {src: [0, 3], dst: 1-2, via: mailbox, device: box, slots: 1, bytes: 32}
+  - {src: 1-2, dst: [0, 3], via: mailbox, device: box, slots: 4, bytes: 4}
 """
 """One way as the Zynq UltraScale+ has it, the other as OMAP parts do."""
 INTERRUPTS = """\
-  - {src: 0-1, dst: 2-3, via: doorbell}
-  - {src: 2-3, dst: 0-1, via: msi}
+  - {src: [0, 3], dst: 1-2, via: doorbell}
+  - {src: 1-2, dst: [0, 3], via: msi}
 """
 
 
@@ -29,27 +35,33 @@ provenance: [{{source: example, note: made up}}]
 kinds: {{small: {{isa: x86-64, mhz: 2.0 GHz}}}}
 cores:
   - {{ids: 0, kind: small, space: left, start: boot}}
-  - {{ids: 1, kind: small, space: left, start: sipi}}
-  - {{ids: 2-3, kind: small, space: right, start: sipi}}
-nodes: [{{id: 0, cores: 0-1, regions: [near]}}, {{id: 1, cores: 2-3, regions: [far]}}]
-regions: [{{id: near, size: 64M}}, {{id: far, size: 64M}}]
+  - {{ids: 3, kind: small, space: left, start: sipi}}
+  - {{ids: 1-2, kind: small, space: right, start: sipi}}
+nodes: [{{id: 0, cores: [0, 3], regions: [near, low]}}, {{id: 1, cores: 1-2, regions: [far]}}]
+regions: [{{id: near, size: 64M}}, {{id: far, size: 64M}}, {{id: low, size: 2M}}]
 devices: [{{id: box, {device}}}]
 spaces:
   phys:
     maps:
       - {{base: 0, size: 64M, to: near}}
       - {{base: 64M, size: 64M, to: far}}
+      - {{base: 128M, size: 2M, to: low}}
       - {{base: 256M, size: 64K, to: box, cacheable: false}}
   left:
-    maps: [{{base: 0, size: 64M, to: near}}, {{base: 256M, size: 64K, to: box, cacheable: false}}]
+    maps:
+      - {{base: 0, size: 64M, to: near}}
+      - {{base: 128M, size: 2M, to: low}}
+      - {{base: 256M, size: 64K, to: box, cacheable: false}}
   right:
     maps: [{{base: 0, size: 64M, to: far}}, {{base: 256M, size: 64K, to: box, cacheable: false}}]
+  engine:
+    maps: [{{base: 0, size: 2M, to: low}}, {{base: 64M, size: 64M, to: far}}]
 coherence:
-  - {{cores: 0-1, regions: [near], line: 64, protocol: directory}}
-  - {{cores: 2-3, regions: [far], line: 64, protocol: directory}}
+  - {{cores: [0, 3], regions: [near, low], line: 64, protocol: directory}}
+  - {{cores: 1-2, regions: [far], line: 64, protocol: directory}}
 notify:
-  - {{src: 0-1, dst: 0-1, via: ipi}}
-  - {{src: 2-3, dst: 2-3, via: ipi}}
+  - {{src: [0, 3], dst: [0, 3], via: ipi}}
+  - {{src: 1-2, dst: 1-2, via: ipi}}
 {notify}\
 latency:
   method: made up
@@ -66,4 +78,4 @@ def mailbox_board() -> str:
 
 def dma_board(more: str = "", channels: int = 4) -> str:
     """Pairs joined by a DMA engine of the second pair's."""
-    return two_pairs("copier", f"cls: dma, dma_space: phys, channels: {channels}, cores: 2-3", INTERRUPTS, more)
+    return two_pairs("copier", f"cls: dma, dma_space: engine, channels: {channels}, cores: 1-2", INTERRUPTS, more)

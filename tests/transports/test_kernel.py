@@ -66,6 +66,8 @@ def test_links_over_devices_conform(transport: str, board: str, tmp_path: Path) 
         rows = kernel.run("conform", messages=40)
         assert {core.state for core in kernel.cores()} == {"joined"}
     assert {*rows.column("transport")} == {transport, "ump", "lmp"}
+    met = dict(zip(zip(rows.column("src"), rows.column("dst"), strict=True), rows.column("transport"), strict=True))
+    assert met[3, 2] == transport, "two monitors that first have to be introduced"
 
 
 def test_a_card_reached_by_dma_conforms() -> None:

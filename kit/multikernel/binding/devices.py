@@ -15,7 +15,7 @@ from multikernel.blueprint import Blueprint, Buffers, DeviceEntry, PairClass, Sp
 from multikernel.board.devices import Device
 from multikernel.board.model import Board
 from multikernel.board.spaces import ROOT
-from multikernel.errors import BindingError
+from multikernel.errors import BindingError, LocalMisuse
 from multikernel.interfaces import LINE
 from multikernel.system.layout import Layout
 from multikernel.system.registers import WINDOW
@@ -88,7 +88,7 @@ def _reaches(board: Board, device: Device) -> tuple[Span, ...]:
 
 
 def check_reach(blueprint: Blueprint) -> None:
-    """Raises BindingError when a device that copies does not reach the arena of a core it serves: of those that are
+    """Raises BindingError when a device that copies reaches no memory of a core it serves: of those that are
     started through it, and of those that stand for a class of pairs."""
     copiers = {device.id: device for device in blueprint.devices if device.reaches}
     if not copiers:
@@ -102,15 +102,12 @@ def check_reach(blueprint: Blueprint) -> None:
         if device is None:
             continue
         for core in (a, b):
-            arena = layout.arena(core)
-            if not any(_within(arena.base, arena.size, span) for span in device.reaches):
+            try:
+                layout.copied(core, device.id)
+            except LocalMisuse:
                 raise BindingError(
-                    f"device {device.id} is to copy messages between cores {a} and {b}, but does not reach the memory "
-                    f"of core {core}, {arena.size} bytes from {arena.base:#x} on: let its dma_space see that, or bind "
-                    f"another transport than {entry.transport}",
+                    f"device {device.id} is to copy messages between cores {a} and {b}, but reaches no whole region of "
+                    f"those core {core} sees: let its dma_space see one, or bind another transport than "
+                    f"{entry.transport}",
                     slot=f"transport:{entry.name}",
-                )
-
-
-def _within(base: int, size: int, span: Span) -> bool:
-    return span.base <= base and base + size <= span.base + span.size
+                ) from None

@@ -10,20 +10,23 @@ channels fixed at assembly.  An arena holds:
 
 All arenas lie in memory that every core sees.  On a board that has none an arena lies in memory that its own
 core sees, and where another core shares memory with it but does not see the arena (or is of its island, and the
-arena is not coherent), the core has an annex in what both see: bells and RAM for channels there too.
+arena is not coherent there), the core has an annex in what both see: bells and RAM for channels there too.  Where a
+device copies messages of a core and reaches none of these, the core has a berth in memory that both see: RAM for
+such channels.
 
 May not know: who uses any of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from multikernel.errors import LocalMisuse, PlatformError
 from multikernel.interfaces import LINE
 
 if TYPE_CHECKING:
-    from multikernel.blueprint import Blueprint, CoreEntry, Memory
+    from multikernel.blueprint import Blueprint, CoreEntry, Memory, Span
 
 PAGE = 4096
 BELLS = 1024
@@ -68,6 +71,10 @@ LEAST_ANNEX = 32 * PAGE
 """Least annex: the bells, and as much again for channels."""
 
 
+LEAST_BERTH = 2 * PAGE
+"""Least berth: a channel's pages."""
+
+
 class Layout:
     """The layout of one blueprint; holds nothing but the blueprint's numbers."""
 
@@ -94,9 +101,16 @@ class Layout:
         self._seats = {core.id: (core.space, core.island) for core in blueprint.cores}
         homes = self._homes = {core.id: self._sight.home(core) for core in blueprint.cores}
         annexes = {core: self._sight.annexes(self._seats[core], home) for core, home in homes.items()}
+        self._reaches = {device.id: device.reaches for device in blueprint.devices}
+        berths: dict[int, tuple[Memory, ...]] = {}
+        for device in blueprint.devices:
+            for number in device.cores if device.reaches else ():
+                known = (homes[number], *annexes[number], *berths.get(number, ()))
+                if not any(_within(memory.base, memory.size, device.reaches) for memory in known):
+                    berths[number] = berths.get(number, ()) + self._sight.berth(self._seats[number][0], device.reaches)
         counts: dict[str, int] = {}
         for core in blueprint.cores:
-            for memory in (homes[core.id], *annexes[core.id]):
+            for memory in (homes[core.id], *annexes[core.id], *berths.get(core.id, ())):
                 counts[memory.region] = counts.get(memory.region, 0) + 1
         placed: dict[str, int] = {}
 
@@ -112,6 +126,7 @@ class Layout:
         self._annexes = {
             core.id: tuple(place(region, LEAST_ANNEX) for region in annexes[core.id]) for core in blueprint.cores
         }
+        self._berths = {core: tuple(place(region, LEAST_BERTH) for region in own) for core, own in berths.items()}
         boot_space = self._seats[blueprint.boot_core][0]
         given = {region.region: region for region in homes.values() if self._sight.whole(boot_space, region)}
         self.pools = tuple(
@@ -130,6 +145,18 @@ class Layout:
     def areas(self, core: int) -> tuple[Arena, ...]:
         """The arena of `core`, then its annexes."""
         return (self._arenas[core], *self._annexes[core])
+
+    def berths(self, core: int) -> tuple[Arena, ...]:
+        """Memory of `core` for messages that devices copy, where they do not reach its areas."""
+        return self._berths.get(core, ())
+
+    def copied(self, core: int, device: str) -> int:
+        """Which of the areas of `core`, and then its berths, the device reaches.  LocalMisuse where it reaches
+        none."""
+        for index, area in enumerate((*self.areas(core), *self.berths(core))):
+            if _within(area.base, area.size, self._reaches[device]):
+                return index
+        raise LocalMisuse(f"device {device} reaches no memory of core {core}")
 
     def boot_channel(self, core: int) -> BootChannel:
         """The channel between the monitor of `core` and that of its gateway."""
@@ -162,6 +189,10 @@ class Layout:
     def broadcast(self, core: int) -> int:
         """Physical address of the broadcast ring written by the monitor of `core`."""
         return self._arenas[core].base + BELLS * LINE
+
+
+def _within(base: int, size: int, spans: Sequence[Span]) -> bool:
+    return any(span.base <= base and base + size <= span.base + span.size for span in spans)
 
 
 class _Sight:
@@ -219,6 +250,11 @@ class _Sight:
         is kept coherent there."""
         coherent = mine[1] < 0 or mine[1] != other[1] or memory.region in self._islands[mine[1]].regions
         return coherent and self.whole(mine[0], memory) and self.whole(other[0], memory)
+
+    def berth(self, space: str, reaches: Sequence[Span]) -> tuple[Memory, ...]:
+        """The largest region that `space` sees whole and a device reaches, if there is one."""
+        found = [m for m in self._memory if self.whole(space, m) and _within(m.base, m.size, reaches)]
+        return (max(found, key=lambda memory: memory.size),) if found else ()
 
     def annexes(self, mine: Seat, home: Memory) -> tuple[Memory, ...]:
         """The regions in which a core whose home is `home` has an annex: for each kind of other core the largest

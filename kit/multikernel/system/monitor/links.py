@@ -1,7 +1,7 @@
 """How the monitors reach each other: over the tree of gateways from boot on, over any other channel from first use.
 
     1  asker: `Introduce` to the boot core's monitor (with memory, if the asker homes the channel)
-    2  boot core: passes it on to the target, when that has joined
+    2  boot core: passes it on to the target, if that has joined
     3  target: opens its side, `Introduced` back the same way
     4  asker: opens its side; what waited for the channel is sent
 
@@ -58,7 +58,6 @@ class Links:
         self._relay = Relay(events, self._post)
         self._waiting: dict[int, list[bytes]] = {}
         self._offered: dict[int, int] = {}
-        self._early: dict[int, list[Introduce]] = {}
         self.members: dict[int, None] = {}
         self.failed: dict[int, str] = {}
         self._expected: dict[int, None] = {}
@@ -114,8 +113,6 @@ class Links:
         self._expected.pop(core, None)
         self.failed[core] = why
         await Invoke(CONSOLE, Emit(CoreFailed(await Clock(), core, why)))
-        for early in self._early.pop(core, []):
-            await self.send(early.source, encode(Introduced(early.source, core, 0)))
         for child in self._environment.routes.children(core):
             await self._give_up(child, f"its gateway, core {core}, did not come up")
 
@@ -149,8 +146,6 @@ class Links:
         await self.send(core, encode(Welcome(len(self.members))))
         for child in routes.children(core):
             self._events.at(self._heard_ns + JOIN_NS, partial(self._overdue, child))
-        for early in self._early.pop(core, []):
-            await self.send(core, encode(early))
         await self._report_settled()
 
     async def _report_join(self, core: int) -> None:
@@ -185,7 +180,7 @@ class Links:
         size = self._environment.made.transports[pair.transport].lines(slots) * LINE
         if pair.scope == "channel":
             return self._arena.share(size, peer)
-        return self._arena.allocate(size) if size else NOWHERE
+        return self._arena.copied(size, pair.device) if size else NOWHERE
 
     # Sending
 
@@ -260,14 +255,11 @@ class Links:
         await self._catch_up(message.source)
 
     async def _pass_on(self, sender: Sender, message: Introduce) -> None:
-        if self._environment.core != self._environment.routes.boot_core:
-            return
-        if message.target in self.failed:
-            await self.send(sender.core, encode(Introduced(message.source, message.target, 0)))
-        elif message.target in self.members:
+        """On the boot core, which nothing runs before every core has joined or was given up."""
+        if message.target in self.members:
             await self.send(message.target, encode(message))
         else:
-            self._early.setdefault(message.target, []).append(message)
+            await self.send(sender.core, encode(Introduced(message.source, message.target, 0)))
 
     async def _meet(self, message: Introduce) -> int:
         """Step 3; the address to answer with."""

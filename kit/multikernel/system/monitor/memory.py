@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class ArenaMemory:
-    """Pages from the lower half of the arena of `core` (the upper is the driver's), and from its annexes."""
+    """Pages from the lower half of the arena of `core` (the upper is the driver's), from its annexes and
+    berths."""
 
     def __init__(self, layout: Layout, core: int) -> None:
         self._layout = layout
@@ -26,6 +27,8 @@ class ArenaMemory:
         for number, area in enumerate(layout.areas(core)):
             base, end = area.base + RESERVED, area.base + area.size // (1 if number else 2) // PAGE * PAGE
             self._areas.append(RamAllocator([RamRegion(0, base, end - base, RAM)]))
+        for berth in layout.berths(core):
+            self._areas.append(RamAllocator([RamRegion(0, berth.base, berth.size, RAM)]))
 
     def allocate(self, size: int) -> int:
         """Physical address of `size` bytes, rounded up to pages.  LocalMisuse when there is none."""
@@ -34,6 +37,10 @@ class ArenaMemory:
     def share(self, size: int, peer: int) -> int:
         """The same, of memory that core `peer` sees."""
         return self._take(self._areas[self._layout.between(self._core, peer)], size)
+
+    def copied(self, size: int, device: str) -> int:
+        """The same, of memory that the device reaches."""
+        return self._take(self._areas[self._layout.copied(self._core, device)], size)
 
     def _take(self, pages: RamAllocator, size: int) -> int:
         grant = pages.allocate(size, near=0)
