@@ -17,7 +17,7 @@ from importlib.metadata import version
 
 from multikernel.binding.board_facts import assert_board
 from multikernel.binding.contracts import Contracts
-from multikernel.binding.devices import carriers
+from multikernel.binding.devices import carriers, check_reach
 from multikernel.binding.gateways import GATEWAYS, assert_gateways, gateways, stranded
 from multikernel.binding.layout import Area, Layout, Placed
 from multikernel.binding.measured import assert_measured
@@ -87,6 +87,9 @@ def assemble(
     """
     known = know(board, registry, platform, measured)
     board, topology = known.board, known.board.topology()
+    relaying = any(transport.scope == "circuit" for transport in known.registry.transports)
+    if relaying:
+        stranded(topology, known.slots, known.gateways)  # before a slot of its, which only follows
     bindings = bind(known)
     chosen = {binding.slot: binding.plugin for binding in bindings}
     kinds = core_kinds(known, chosen)
@@ -97,7 +100,8 @@ def assemble(
     classes = tuple(
         pairs.decide(count, transports[count.name], scopes[transports[count.name]]) for count in parts.classes
     )
-    stranded(topology, known.slots, known.gateways)
+    if not relaying:
+        stranded(topology, known.slots, known.gateways)
     channels = static_channels(known, pairs, classes)
     blueprint = Blueprint(
         schema=SCHEMA,
@@ -120,14 +124,20 @@ def assemble(
         kit=kit(known.policies),
         programs=programs(known),
     )
+    check_reach(blueprint)
     known.skb.close()
     return blueprint
 
 
 def programs(known: Knowledge) -> tuple[Binding, ...]:
-    """Where each program of the boot list comes from."""
+    """Where each program of the boot list comes from.  Raises BindingError for one that nobody offers."""
     registry = known.registry.programs
-    origins = {name: registry.origin(name) for name in dict.fromkeys(known.board.boot) if name in registry}
+    for index, name in enumerate(known.board.boot):
+        if name not in registry:
+            place = known.board.where("boot", index)
+            told = f"{place}{': ' if place else ''}the boot list names a program {name!r} that nobody offers"
+            raise BindingError(f"{told}; installed: {', '.join(registry.names()) or 'none'}", slot=f"program:{name}")
+    origins = {name: registry.origin(name) for name in dict.fromkeys(known.board.boot)}
     return tuple(
         Binding(f"program:{name}", name, plugin.distribution, plugin.version, plugin.source_hash)
         for name, plugin in origins.items()

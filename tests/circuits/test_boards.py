@@ -15,10 +15,10 @@ from multikernel.system.dispatcher import UnhandledFault
 from multikernel.system.layout import PAGE
 from multikernel.system.routes import TREES
 from multikernel.system.runtime import Dispatcher
-from tests.circuits.boards import CARDS, CHAIN
+from tests.circuits.boards import CARDS, CHAIN, HOPS
 from tests.promises.kernels import SECOND, blueprint, boot
 
-BOARDS = pytest.mark.parametrize("board", [CHAIN, CARDS])
+BOARDS = pytest.mark.parametrize("board", [CHAIN, CARDS, HOPS])
 REPORTS = "reports"
 
 
@@ -29,6 +29,7 @@ def test_every_core_joins_and_every_class_of_pairs_conforms(board: str) -> None:
         rows = kernel.run("conform", messages=120)
         slots = {entry.name: entry.slots for entry in kernel.blueprint.pair_classes}
         assert {*rows.column("class")} == {*slots, "self"}
+        assert {*rows.column("transport")} == {entry.transport for entry in kernel.blueprint.pair_classes} | {"lmp"}
         windows = zip(rows.column("class"), rows.column("transport"), rows.column("window"), strict=True)
         assert {window for name, transport, window in windows if transport == "multi-hop"} <= {16, 8}
         assert kernel.run("ping", rounds=3, messages=16).rows
