@@ -96,8 +96,11 @@ def test_buffers_at_the_sender_boot(tmp_path: Path) -> None:
     [
         ("homes(A, B, R) <= shares(A, B, R)\n", "mine.dl:1:1: policy-lacks: the policy home lacks rules for home/4"),
         (AT_SENDER + "close(C, P) <= package(C, P)\n", "mine.dl:8:1: policy-clash: close is already a predicate of"),
-        (AT_SENDER + "far(A <= core(A, _)\n", "mine.dl:8:4: syntax"),
-        (AT_SENDER + "far(A, B) <= nods(A, N) & node(B, N)\n", "mine.dl:8:14: unknown-predicate: no predicate 'nods'"),
+        (AT_SENDER + "yonder(A <= core(A, _)\n", "mine.dl:8:7: syntax"),
+        (
+            AT_SENDER + "yonder(A, B) <= nods(A, N) & node(B, N)\n",
+            "mine.dl:8:17: unknown-predicate: no predicate 'nods'",
+        ),
     ],
 )
 def test_mistakes_are_told_with_their_place(tmp_path: Path, rules: str, told: str) -> None:

@@ -166,16 +166,6 @@ def test_a_requirement_that_cannot_be_read_names_its_plugin(tmp_path: Path, requ
     assert told in str(refused.value)
 
 
-def test_a_requirement_that_splits_a_class_is_not_bound_in_silence(tmp_path: Path) -> None:
-    """Cores 2 and 3 are of one class as seen from core 0, but only core 2 can be woken."""
-    board = from_text(tmp_path, only="src: 0-5, dst: 0-5 => src: 0-5, dst: 0-2")
-    picky = Plugins((*TRANSPORTS[1:], transport("woken", "coherent(A, B) & notify(A, B, V)", 1)))
-    with pytest.raises(
-        BindingError, match=r"hops:1 is bound to woken for cores 0 and 2, which does not serve .* 0 and 3"
-    ):
-        assemble(board, registry(plugins=picky))
-
-
 def test_memory_must_hold_the_channels(tmp_path: Path) -> None:
     board = from_text(tmp_path, small="size: 256K, to: shared => size: 4K, to: shared")
     with pytest.raises(BindingError, match="region shared has no room for a channel between cores 0 and 5"):

@@ -19,7 +19,7 @@ from multikernel.blueprint import Binding
 from multikernel.board.model import Board
 from multikernel.errors import BindingError, FileError
 from multikernel.knowledge.near import near
-from multikernel.knowledge.policies import POLICIES, Policy, check, shipped
+from multikernel.knowledge.policies import POLICIES, VOCABULARY, Policy, check, shipped
 from multikernel.registry import Plugin, Registry
 
 SUFFIX = ".dl"
@@ -56,8 +56,10 @@ def policies(board: Board, registry: Registry) -> tuple[Chosen, ...]:
                 slot=f"policy:{decides}",
             )
     found = tuple(_choose(board, registry, decides) for decides in POLICIES)
-    if any(chosen.name for chosen in found):
-        check([chosen.policy for chosen in found])
+    others = [chosen.policy for chosen in found if chosen.name]
+    if others:
+        kits = [chosen.policy for chosen in found if not chosen.name]
+        check([*map(shipped, VOCABULARY), *kits], others)
     return found
 
 

@@ -1,7 +1,7 @@
 """The kit's policies: rules in `*.dl` beside this file, each deciding one thing; and what may take its place.
 
 Interface: `VOCABULARY`, what a plugin's `requires` may ask; `POLICIES`, what decides; `shipped(name) -> Policy`;
-`load(skb, policies)`; `check(policies)`, what a policy must define and may not.
+`load(skb, policies)`; `check(kits, others)`, what a policy must define and may not.
 
 May not know: boards, plugins, beyond the predicates the rules name.
 """
@@ -21,8 +21,9 @@ from multikernel.knowledge.skb import Skb
 VOCABULARY = ("pairs", "gateway")
 
 POLICIES: dict[str, tuple[str, ...]] = {
-    "transport": ("transport_candidate/4", "transport_of/3", "slots/2"),
+    "transport": ("transport_candidate/4", "transport_of/3", "carrier_of/4", "slots/2"),
     "home": ("home/4",),
+    "side": ("side_region/3",),
     "slots": ("driver_candidate/2", "monitor_candidate/1", "protocol_candidate/2", "runs/2"),
     "tree": ("close/2", "multicast_order/3", "numa_order/3"),
     "memory": ("memory/3",),
@@ -66,15 +67,15 @@ def load(skb: Skb, policies: Sequence[Policy]) -> None:
     skb.add_parsed(rules)
 
 
-def check(policies: Sequence[Policy]) -> None:
-    """Raises KnowledgeError unless each defines what the kit asks of it and none what another does: rules of one
-    name add up, wherever they stand."""
+def check(kits: Sequence[Policy], others: Sequence[Policy] = ()) -> None:
+    """Raises KnowledgeError unless each defines what the kit asks of it, and the others nothing that is defined
+    already: rules of one name add up, wherever they stand."""
     mistakes: list[Diagnostic] = []
     heads: dict[str, Policy] = {}
-    for policy in policies:
+    for policy in (*kits, *others):
         rules = parse_rules(policy.text, policy.file)
         own = {f"{rule.name}/{len(rule.head.terms)}" for rule in rules}
-        lacking = [asked for asked in POLICIES[policy.decides] if asked not in own]
+        lacking = [asked for asked in POLICIES.get(policy.decides, ()) if asked not in own]
         if lacking:
             message = f"the policy {policy.decides} lacks rules for {', '.join(lacking)} (name/columns)"
             mistakes.append(Diagnostic(policy.file, 1, 1, "policy-lacks", message))
