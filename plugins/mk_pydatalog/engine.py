@@ -14,6 +14,7 @@ May not know: the SKB; rule text.
 
 from __future__ import annotations
 
+import gc
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -151,6 +152,8 @@ class Engine:
         root = pyEngine.Subgoal(goal)
         logic.Tasks, logic.Recursive_Tasks, logic.Subgoals = pyEngine.TaskList(), pyEngine.TaskDeque(), {}
         logic.Goal, logic.Recursive, logic.gc_uncollected = root, False, False
+        collecting = gc.isenabled()
+        gc.disable()  # what a query makes is short-lived; to look through all facts for it took 40 % of the time
         try:
             task, arguments = pyEngine.SEARCH, (root,)
             for _ in range(max_steps):
@@ -164,8 +167,12 @@ class Engine:
                 return [()]
             return [tuple(term.id for term in literal.terms[1:]) for literal in facts.values()]
         finally:
+            for subgoal in (root, *logic.Subgoals.values()):  # they wait for each other: a cycle
+                subgoal.waiters, subgoal.tasks, subgoal.clauses, subgoal.on_completion_ = [], [], [], []
             logic.Tasks = logic.Recursive_Tasks = logic.Goal = None
             logic.Subgoals = {}
+            if collecting:
+                gc.enable()
 
 
 def _fits(literal: pyEngine.Literal, row: Row) -> bool:
