@@ -10,7 +10,7 @@ from multikernel.blueprint import CoreKind, Cost
 from multikernel.hookspecs import hookimpl
 from multikernel.interfaces import ChannelMemory, Endpoint
 from multikernel.registry import Registry
-from multikernel.spec import ConsistencyProtocolSpec, CpuDriverSpec, MonitorSpec, TransportSpec
+from multikernel.spec import ConsistencyProtocolSpec, CpuDriverSpec, MonitorSpec, ProgramSpec, TransportSpec
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ def transport(name: str, requires: str, rank: int, provides: tuple[str, ...] = (
 
 
 async def monitor_main(*_: object) -> None:
+    raise NotImplementedError
+
+
+async def program_main(*_: object) -> None:
     raise NotImplementedError
 
 
@@ -80,6 +84,11 @@ class Plugins:
     def consistency_protocols(self) -> Iterator[ConsistencyProtocolSpec]:
         for name, replicated in self._protocols:
             yield ConsistencyProtocolSpec(name, "A protocol.", protocol_factory, (replicated,))
+
+    @hookimpl
+    def programs(self) -> Iterator[ProgramSpec]:
+        for name in ("mem-server", "name-service"):
+            yield ProgramSpec(name, "What the boards start.", program_main)
 
 
 TRANSPORTS = (

@@ -81,3 +81,11 @@ def test_diff(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     changes = {change["path"]: (change["a"], change["b"]) for change in json.loads(out)["changes"]}
     assert changes["kinds.a53.mhz"] == ("1200", "1500")
     assert changes["groups[L2].sets"] == ("[[0, 1, 2, 3]]", None)
+
+
+def test_validate_tells_what_nobody_offers_to_boot(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text("extends: x86-qemu\nname: m\nboot: [mem-server, name-servcie, zzzz]\n")
+    code, out, err = run(capsys, "validate", str(tmp_path / "m.yaml"))
+    assert (code, out) == (4, "")
+    assert "m.yaml:3:20: unknown-program: nobody offers a program 'name-servcie' (did you mean name-service" in err
+    assert "m.yaml:3:34: unknown-program: nobody offers a program 'zzzz'; installed: " in err

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from multikernel import Multikernel, assemble
-from multikernel.errors import ProgramFailed, UsageError
+from multikernel.errors import BindingError, ProgramFailed, UsageError
 from multikernel.system.layout import BELLS
 from multikernel.system.runtime import Dispatcher
 from tests.promises.kernels import boot
@@ -16,8 +17,11 @@ from tests.promises.kernels import boot
 def test_a_boot_list_names_what_is_installed(tmp_path: Path) -> None:
     board = tmp_path / "misspelt.yaml"
     board.write_text("extends: x86-qemu\nname: misspelt\nboot: [name-servcie]\n")
+    with pytest.raises(BindingError, match=r"misspelt\.yaml:3:8: .* 'name-servcie' that nobody offers") as caught:
+        assemble(str(board))
+    assert caught.value.slot == "program:name-servcie"
     with pytest.raises(UsageError, match=r"no program 'name-servcie' \(did you mean name-service\b"):
-        Multikernel(assemble(str(board))).boot("sim")
+        Multikernel(replace(assemble("x86-qemu"), boot=("name-servcie",))).boot("sim")
 
 
 async def nothing(dispatcher: Dispatcher) -> tuple[()]:

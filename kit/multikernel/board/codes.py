@@ -82,6 +82,7 @@ CODES: dict[str, str] = {
     "bar-outside": "No aperture of the device's bridge has room for this window at a multiple of its size; one "
     "of 32 bits lies below 4 GiB, one that is not prefetchable in an aperture that is not.",
     "aperture-overlap": "An aperture lies over another, or over memory that is no device's.",
+    "unknown-program": "The boot list names a program that no installed plugin offers; `mkit plugins list` shows all.",
     # fixed channels
     "channel-ends": "A channel joins two different cores.",
     "channel-twice": "Two cores share one channel; it carries both directions.",

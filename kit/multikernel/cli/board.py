@@ -13,6 +13,7 @@ May not know: what is bound to a board.
 
 from __future__ import annotations
 
+import difflib
 import json as json_format
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -27,7 +28,7 @@ from multikernel.board.schema import json_schema
 from multikernel.board.topology import Topology
 from multikernel.board.units import id_ranges
 from multikernel.cli import output
-from multikernel.errors import BoardError, FileError
+from multikernel.errors import BoardError, Diagnostic, FileError
 
 app = typer.Typer(no_args_is_help=True, help="List, show and check boards.")
 
@@ -80,6 +81,8 @@ def validate(boards: Annotated[list[str], typer.Argument(metavar="BOARD...")], j
         result: dict[str, object] = {"board": name, "valid": True, "errors": []}
         try:
             loaded = load_board(name)
+            if strangers := tuple(_strangers(loaded)):
+                raise BoardError("the boot list names what is not there", diagnostics=strangers)
             if not json:
                 output.emit(f"{name}: {output.style('valid', 'good')}, {len(loaded.topology().cores)} cores")
         except BoardError as error:
@@ -96,6 +99,21 @@ def validate(boards: Annotated[list[str], typer.Argument(metavar="BOARD...")], j
     if json:
         output.emit_json({"boards": results})
     raise typer.Exit(worst)
+
+
+def _strangers(board: Board) -> Iterator[Diagnostic]:
+    """Programs of the boot list that nobody offers: a board knows no plugins, so it is told here."""
+    if not board.boot:
+        return
+    from multikernel.registry import Registry
+
+    offered = Registry.load().programs.names()
+    for index, name in enumerate(board.boot):
+        if name not in offered:
+            near = tuple(difflib.get_close_matches(name, offered))
+            hint = "" if near else f"; installed: {', '.join(offered) or 'none'}"
+            mark = board.spot.find(("boot", index))
+            yield Diagnostic(*mark, "unknown-program", f"nobody offers a program {name!r}{hint}", near)
 
 
 @app.command()
