@@ -25,6 +25,7 @@ Invariant: called in global time order.  May not know: caches' contents, actors.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -69,10 +70,12 @@ class Wires:
         self.offsets = bool(self._offsets)
         self._worst = max(self._fixed.values())
         self._memory = dict(parameters.memory_ps)
+        self._islands_apart = any(name.startswith("island:") for name in self._fixed)
         self._distances = {(a, b): distance for a, b, distance in parameters.distances}
         self._firsts = [home.first for home in parameters.homes]
         self.places = tuple(range(len(parameters.cores))) if self._pairs else places(parameters.cores)
         self._cores = list(dict(zip(self.places, parameters.cores, strict=True)).values())  # one of each place
+        self._crowd = Counter(self.places)
         self._path = lru_cache(_PATHS)(self._work_out)
 
     def home(self, line: int) -> int:
@@ -123,12 +126,12 @@ class Wires:
         core, flood = self._cores[requester], False
         probed: tuple[int, ...]
         if others == _PAST_CACHES or core.island < 0:
-            fixed, probed, data = self._memory[core.kind], (home,), home
+            fixed, probed, data = self._memory_part(requester, home), (home,), home
         else:
             island = self._parameters.islands[core.island]
             concerned = [other for place, other in enumerate(self._cores) if others >> place & 1]
             parts = [self._part(core, other, home) if own else self._part(other, core, home) for other in concerned]
-            fixed = max(parts, default=self._memory[core.kind])
+            fixed = max(parts) if concerned else self._memory_part(requester, home)
             if island.protocol == "bus":
                 return Path(fixed)
             flood = island.protocol == "probe-broadcast"
@@ -144,6 +147,18 @@ class Wires:
         name = self.pair_class(sender, receiver)
         homed = self._homed.get((name, relation(home, sender.node, receiver.node)))
         return self._fixed.get(name, self._worst) if homed is None else homed
+
+    def _memory_part(self, requester: int, home: int) -> int:
+        """The fixed part of a transaction that no cache answers.  Where islands lie on nodes of their own, memory of a
+        node is as far as the farthest of the node's cores."""
+        core = self._cores[requester]
+        if self._islands_apart and core.node >= 0 <= home:
+            near = [other for place, other in enumerate(self._cores) if other.node == home]
+            if self._crowd[requester] == 1:
+                near = [other for other in near if other is not core]
+            if near:
+                return max(self._part(core, other, home) for other in near)
+        return self._memory[core.kind]
 
     def _load(
         self, requester: int, home: int, probed: tuple[int, ...], data: int, flood: bool

@@ -183,6 +183,32 @@ def test_a_matrix_alone_will_do() -> None:
     assert any("matrix's greatest" in note for note in parameters.assumptions)
 
 
+def test_memory_of_a_node_is_as_far_as_its_cores() -> None:
+    """Two hosts' cores and two of a card, each of the card's an island of its own."""
+    rows = {
+        ("shared:L3", ""): 100_000, ("island:shared:L3", ""): 200_000, ("island:hops:1", ""): 900_000,
+    }  # fmt: skip
+    plain = stated(machine(nodes=2, per_node=2, mhz=1000, latencies={}, links=((0, 1),), hop_ns=-1, islands=2), rows)
+    cores = tuple(replace(core, island=2) if core.id == 3 else core for core in plain.cores)
+    wires = replace(plain.interconnect, islands=(plain.interconnect.islands[0],) * 3)
+    parameters = derive(replace(plain, cores=cores, interconnect=wires))
+    taken = {}
+    for core in (0, 2):
+        for home in (0, 1):
+            engine = Engine(1)
+            memory = Coherence(engine, parameters)
+            line = next(row.first for row in parameters.homes if row.node == home)
+
+            async def read(actor: Actor, memory: Coherence = memory, line: int = line) -> None:
+                await memory.load_uncached(actor, actor.number, line)
+
+            actor = engine.actor(core)
+            actor.start(read(actor))
+            engine.run()
+            taken[core, home] = actor.clock
+    assert taken == {(0, 0): 50_000, (0, 1): 450_000, (2, 0): 450_000, (2, 1): 100_000}
+
+
 def relations(parameters: Parameters, a: int, b: int) -> dict[str, int]:
     """A node for each relation a home can have to the pair, of those with memory."""
     nodes = {core.id: core.node for core in parameters.cores}
