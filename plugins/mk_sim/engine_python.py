@@ -42,7 +42,8 @@ on it, speed does: measured best among 14 to 18 (tests/benchmarks/engine.py)."""
 _BATCH = 1024
 """Deliveries hashed at a time."""
 _HEADER = Struct("<QIII")
-"""A delivery in the digest: time in ps, source, target, bytes of data; then the data."""
+"""A delivery in the digest: time in ps, source (its low 32 bits), target, bytes of data; then the data."""
+_LOW = 0xFFFF_FFFF
 
 _T = TypeVar("_T")
 _Event: TypeAlias = tuple[int, Callable[..., None], object]
@@ -162,7 +163,7 @@ class Engine:
             self.trace(self.now, source, target, data)
         if self._hash is not None:
             batch = self._batch
-            batch.append(_HEADER.pack(self.now, source, target, len(data)))
+            batch.append(_HEADER.pack(self.now, source & _LOW, target, len(data)))
             batch.append(data)
             if len(batch) >= 2 * _BATCH:
                 self._hash.update(b"".join(batch))

@@ -124,3 +124,13 @@ def test_an_interrupt_passes_through(module: ModuleType) -> None:
     engine.actor(0).start(interrupted())
     with pytest.raises(KeyboardInterrupt):
         engine.run()
+
+
+def test_lines_beyond_256_gigabytes_are_delivered() -> None:
+    """Their numbers have more than 32 bits."""
+    digests: list[str] = []
+    for module in (_engine, engine_python):
+        engine = module.Engine(0)
+        engine.delivered((1 << 40) // 64 * 64 + 5, 3, bytes(64))
+        digests.append(engine.digest)
+    assert digests[0] == digests[1] != module.Engine(0).digest
