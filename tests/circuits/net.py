@@ -1,11 +1,11 @@
 """The monitors' circuits and relays of a board, without machines: links are queues, and what happens next a test says.
 
-    net = Net(blueprint)
-    ends = net.connect(0, 3)           a circuit between dispatchers of cores 0 and 3: its two CircuitEndpoints
-    net.run(0, end.try_send(b""))      an operation of a dispatcher of core 0
-    net.hop(2, 3)                      core 3's monitor takes the oldest message that core 2's put on their link
-    net.pump(3)                        core 3's monitor looks at the buffers of its dispatchers
-    net.settle()                       until nothing is left to do
+net = Net(blueprint)
+ends = net.connect(0, 3)           a circuit between dispatchers of cores 0 and 3: its two CircuitEndpoints
+net.run(0, end.try_send(b""))      an operation of a dispatcher of core 0
+net.hop(2, 3)                      core 3's monitor takes the oldest message that core 2's put on their link
+net.pump(3)                        core 3's monitor looks at the buffers of its dispatchers
+net.settle()                       until nothing is left to do
 """
 
 from __future__ import annotations

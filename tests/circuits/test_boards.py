@@ -71,7 +71,9 @@ def without(board: str, *cores: int) -> Blueprint:
 @pytest.mark.parametrize(
     ("board", "broken", "lost"), [(CHAIN, 1, (1, 2, 3)), (CHAIN, 2, (2, 3)), (CHAIN, 3, (3,)), (CARDS, 4, (4,))]
 )
-def test_a_gateway_that_does_not_come_up_fails_what_is_behind_it(board: str, broken: int, lost: tuple[int, ...]) -> None:
+def test_a_gateway_that_does_not_come_up_fails_what_is_behind_it(
+    board: str, broken: int, lost: tuple[int, ...]
+) -> None:
     with boot(without(board, broken), {}) as kernel:
         told = {event.core: event.reason for event in kernel.events if isinstance(event, CoreFailed)}
         assert tuple(told) == lost
