@@ -51,13 +51,15 @@ def measure(
 
 
 def _candidates(board: Board, registry: Registry, kind: str) -> dict[str, tuple[str, ...]]:
-    """By class, every transport that serves it, the first to be bound first.  Raises BindingError."""
+    """By class, every transport that serves it, the first to be bound first; a circuit through others' monitors only
+    where nothing direct does, as it needs direct ones to run over.  Raises BindingError."""
     known = know(board, registry, kind)
     found: dict[str, tuple[str, ...]] = {}
     for count in board.topology().classes():
         decision = known.slots.decide(f"transport:{count.name}")
         others = () if decision.named_at else tuple(candidate.name for candidate in decision.candidates)
-        found[count.name] = tuple(dict.fromkeys((decision.chosen, *others)))
+        direct = tuple(name for name in others if registry.transports.get(name).scope != "circuit")
+        found[count.name] = tuple(dict.fromkeys((decision.chosen, *direct)))
     known.skb.close()
     if not found:
         raise BindingError(f"{board.name} has one core: there is nothing to measure", slot="transport")

@@ -64,6 +64,27 @@ def test_a_measured_machine_is_bound_again_and_is_faster() -> None:
     assert all(int(after) < int(before) for after, before in zip(cycles(again), cycles(ranked), strict=True))
 
 
+def test_a_slow_mailbox_named_first_gives_way_where_it_was_measured(tmp_path: Path) -> None:
+    """Both really run: the mailbox of the ZCU102 and the ring in its memory."""
+    board, plugins = load_board("zcu102"), Registry.load()
+    facts = [
+        *measure(board, plugins, "sim", BootOptions(), QUICK).facts,
+    ]
+    slow = next(f for f in facts if f.values[:2] == ("island:remote:a53->r5", "mailbox"))
+    quick = next(f for f in facts if f.values[:2] == ("island:remote:a53->r5", "ncring"))
+    assert int(slow.values[2]) > 5 * int(quick.values[2])
+    swapped = [
+        fact(
+            str(f.values[0]),
+            {"mailbox": "ncring", "ncring": "mailbox"}.get(str(f.values[1]), str(f.values[1])),
+            int(f.values[2]),
+        )
+        for f in facts
+    ]
+    assert bound(assemble(board, plugins, "sim", facts), "island:remote:a53->r5") == "ncring"
+    assert bound(assemble(board, plugins, "sim", swapped), "island:remote:a53->r5") == "mailbox"
+
+
 def test_ping_asserts_what_it_shows() -> None:
     with Multikernel(assemble("paper-8x4-amd")).boot("sim") as kernel:
         result = kernel.run("ping", pairs=3, **QUICK)
