@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from multikernel import Multikernel, assemble
+from multikernel.blueprint import Span
+from multikernel.events import DeviceFault
 from multikernel.interfaces import BootOptions
 from tests.transports.device_boards import dma_board, mailbox_board
 
@@ -68,6 +71,17 @@ def test_links_over_devices_conform(transport: str, board: str, tmp_path: Path) 
     assert {*rows.column("transport")} == {transport, "ump", "lmp"}
     met = dict(zip(zip(rows.column("src"), rows.column("dst"), strict=True), rows.column("transport"), strict=True))
     assert met[3, 2] == transport, "two monitors that first have to be introduced"
+
+
+def test_cores_behind_an_engine_that_reaches_nothing_are_given_up(tmp_path: Path) -> None:
+    file = tmp_path / "board.yaml"
+    file.write_text(dma_board())
+    blueprint = assemble(str(file), platform="sim")
+    blind = replace(blueprint, devices=(replace(blueprint.devices[0], reaches=(Span(0, 64),)),))
+    with Multikernel(blind).boot() as kernel:
+        faults = [(event.core, event.device) for event in kernel.events if isinstance(event, DeviceFault)]
+        assert [core.state for core in kernel.cores()] == ["joined", "failed", "failed", "joined"]
+    assert faults == [(1, "box"), (2, "box")]
 
 
 def test_a_card_reached_by_dma_conforms() -> None:
