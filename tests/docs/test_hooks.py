@@ -40,7 +40,7 @@ def test_the_example_of_every_hook_is_a_plugin(hook: str) -> None:
 
 def test_all_examples_register_together() -> None:
     registry = Registry.of(*(example(hook) for hook in HOOKS))
-    assert len(list(registry.specs())) == len(HOOKS) == 9
+    assert len(list(registry.specs())) == len(HOOKS) == 10
 
 
 @pytest.mark.parametrize("hook", HOOKS)

@@ -240,9 +240,10 @@ class Placements:
         """Raises BindingError if a core that the board names cannot do it."""
         if self._skb.query(f"{predicate}({device!r}, {core})"):
             return
-        lacks = self._skb.why_not(predicate, device, core)
+        there = any(entry.id == core for entry in self._topology.cores)
+        lacks = f"core {core} needs {self._skb.why_not(predicate, device, core)[0]}" if there else f"no core {core}"
         serve = id_ranges(sorted(entry.core for entry in ranked)) or "no core"
-        raise BindingError(f"slot {slot}: {at}: core {core} needs {lacks[0]}; cores {serve} would serve", slot=slot)
+        raise BindingError(f"slot {slot}: {at}: {lacks}; cores {serve} would serve", slot=slot)
 
     def _nobody(self, slot: str, predicate: str, device: str) -> str:
         lacks = dict.fromkeys(

@@ -19,7 +19,7 @@ import typer
 
 from multikernel import lock as lockfile
 from multikernel.assemble import assemble as assemble_board
-from multikernel.blueprint import Blueprint
+from multikernel.blueprint import Blueprint, Placement
 from multikernel.cli import output
 from multikernel.errors import FileError
 from multikernel.registry import Registry
@@ -102,6 +102,11 @@ def _write(path: Path, blueprint: Blueprint) -> None:
         raise FileError(f"{path}: {error.strerror}", code="not-writable") from error
 
 
+def _placed(entry: Placement) -> str:
+    """What was decided, in words: addresses in hex, cores by number."""
+    return f"{entry.value:#x}" if entry.slot.startswith("pci:") and isinstance(entry.value, int) else str(entry.value)
+
+
 def _show(blueprint: Blueprint, out: str) -> None:
     output.emit(
         f"{output.style(blueprint.board, 'bold')}: {len(blueprint.cores)} cores, boot core {blueprint.boot_core}"
@@ -118,5 +123,11 @@ def _show(blueprint: Blueprint, out: str) -> None:
         or [("none", "", "", "", "")],
         "  ",
     )
+    shared = [entry for entry in blueprint.placements if entry.slot.startswith("sharing:")]
+    if len(shared) < len(blueprint.placements):
+        output.emit(output.style("placements", "bold"))
+        output.emit_table([(e.slot, _placed(e)) for e in blueprint.placements if e not in shared], "  ")
+    if shared:
+        output.emit(f"{len(shared)} groups of cores may share replicas")
     output.emit(f"{len(blueprint.channels)} channels fixed, {len(blueprint.trees)} trees")
     output.emit(f"blueprint {blueprint.hash}" + (f" written to {out}" if out else ""))
