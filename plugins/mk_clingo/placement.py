@@ -49,7 +49,7 @@ def optimise(problem: Problem, max_steps: int) -> Solution | None:
             facts.append(f"choice({item},{target},{cost // unit}).")
             named[target] = None
     facts += [f"room({target},{problem.capacity[target]})." for target in named if problem.capacity[target] < items]
-    control = clingo.Control(["--warn=none", f"--solve-limit={max_steps}", "--opt-strategy=usc"])
+    control = clingo.Control(["--warn=none", f"--solve-limit={max_steps}", "--opt-strategy=usc", "--models=0"])
     control.add("base", [], "\n".join(facts) + PROGRAM)
     control.ground([("base", [])])
     best = known
