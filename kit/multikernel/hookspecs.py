@@ -244,7 +244,9 @@ class Hooks(Protocol):
         `requires` is a condition over the cores A and B; among the transports that meet it the least
         `rank` is bound, ties by name.  `factory()` is called once on each core and gives a
         `multikernel.interfaces.Transport`; messages have at most 56 bytes, arrive whole, in order and
-        once.  `multikernel.testing.transports` checks all of it.  `metal` names the C facet.
+        once.  `multikernel.testing.transports` checks all of it.  `metal` names the C facet, `platforms`
+        the kinds of platform its Python runs on; `scope` says what one instance serves: a channel of two
+        dispatchers, or a link of two cores, as those over a device do.
 
         Example, a whole plugin:
 
