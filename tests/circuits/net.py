@@ -175,7 +175,8 @@ class Net:
             busy = [wire for wire, messages in self.wires.items() if messages]
             for wire in busy:
                 self.hop(*wire)
-            if not any([self.pump(core) for core in self.cores]) and not busy:
+            found = [self.pump(core) for core in self.cores]
+            if not busy and not any(found):
                 return
 
     def ask(self, a: int, b: int, dispatcher: int, service: str) -> None:

@@ -188,7 +188,8 @@ async def uses_services(dispatcher: Dispatcher) -> tuple[Row, ...]:
         given = str(refusal)
     there = str(await dispatcher.names.lookup("there"))
     alive = await dispatcher.memory.allocate(PAGE, near=0)
-    return (Row(("found", "near", "registered", "there", "given", "alive"), (found, near, registered, there, given, alive.size)),)  # fmt: skip
+    columns = ("found", "near", "registered", "there", "given", "alive")
+    return (Row(columns, (found, near, registered, there, given, alive.size)),)
 
 
 async def user(dispatcher: Dispatcher) -> tuple[()]:

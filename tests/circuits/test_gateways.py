@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -43,14 +44,18 @@ def edited(tmp_path: Path, change: Callable[[str], str]) -> str:
 def ring(text: str) -> str:
     """Core 3 shares memory with core 0 too."""
     window = "{base: 0x43000000, size: 16M, to: w30}"
+    last = "{base: 0x42000000, size: 16M, to: w23}"
     for old, new in (
         ("  - {id: w23,", "  - {id: w30, kind: sram, size: 16M}\n  - {id: w23,"),
-        ("      - {base: 0x42000000, size: 16M, to: w23}\n  s0", f"      - {{base: 0x42000000, size: 16M, to: w23}}\n      - {window}\n  s0"),
-        ("to: own0}, {base: 0x40000000, size: 16M, to: w01}]", f"to: own0}}, {{base: 0x40000000, size: 16M, to: w01}}, {window}]"),
-        ("to: own3}, {base: 0x42000000, size: 16M, to: w23}]", f"to: own3}}, {{base: 0x42000000, size: 16M, to: w23}}, {window}]"),
+        (f"{last}\n  s0", f"{last}\n      - {window}\n  s0"),
+        (
+            "own0}, {base: 0x40000000, size: 16M, to: w01}]",
+            f"own0}}, {{base: 0x40000000, size: 16M, to: w01}}, {window}]",
+        ),
+        (f"own3}}, {last}]", f"own3}}, {last}, {window}]"),
         ("{a: node2, b: node3, kind: pcie}]", "{a: node2, b: node3, kind: pcie}, {a: node3, b: node0, kind: pcie}]"),
         ('    - {cls: "island:hops:3", mean: 1500, sd: 0, status: assumed, source: made}\n', ""),
-    ):  # fmt: skip
+    ):
         assert old in text
         text = text.replace(old, new)
     return text
@@ -63,7 +68,7 @@ def test_of_two_ways_of_a_length_the_one_over_the_least_core_is_taken(tmp_path: 
 
 def test_a_core_known_to_fail_is_no_gateway_if_another_is(tmp_path: Path) -> None:
     def change(text: str) -> str:
-        return ring(text).replace("{ids: 1, kind: a, space: s1, start: fork}", "{ids: 1, kind: a, space: s1, start: fork, fails: broken}")  # fmt: skip
+        return ring(text).replace("space: s1, start: fork}", "space: s1, start: fork, fails: broken}")
 
     bound = assemble(edited(tmp_path, change), platform="sim")
     assert {core.id: core.gateway for core in bound.cores} == {0: 0, 1: 0, 2: 3, 3: 0}
@@ -123,7 +128,7 @@ def test_what_two_cores_share_lies_where_both_see_it(board: str) -> None:
     layout, routes = Layout(bound), Routes(bound)
     areas = [area for core in bound.cores for area in layout.areas(core.id)]
     ends = sorted((area.base, area.base + area.size) for area in areas)
-    assert all(first[1] <= second[0] for first, second in zip(ends, ends[1:], strict=False))
+    assert all(first[1] <= second[0] for first, second in pairwise(ends))
     for a in bound.cores:
         assert layout.sees(a.id, layout.arena(a.id).base, layout.arena(a.id).size)
         for b in bound.cores:
