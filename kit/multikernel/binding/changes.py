@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 from multikernel.assemble import Knowledge
@@ -79,16 +80,18 @@ def changes(known: Knowledge, question: Question, every: bool = False) -> tuple[
 def trial(known: Knowledge, edits: Sequence[Edit]) -> Iterator[tuple[tuple[Edit, ...], Knowledge]]:
     """Within, what would be known of the edited board; and the edits, with those that follow from them.  Raises
     BoardError for a board that does not hold together.  Nothing else may ask `known` meanwhile."""
-    with _supposing(known, edits, _said(known.board)) as then:
+    with _supposing(known, edits, lambda: _said(known.board)) as then:
         yield then
 
 
 @contextmanager
 def _supposing(
-    known: Knowledge, edits: Sequence[Edit], said: Mapping[Key, None]
+    known: Knowledge, edits: Sequence[Edit], before: Callable[[], Mapping[Key, None]]
 ) -> Iterator[tuple[tuple[Edit, ...], Knowledge]]:
+    """As `trial`; `before` is what the board says without the edits."""
     every, board = with_followers(known.board, edits)
-    says = said if all(edit.path[:2] in NAMING for edit in every) else _said(board)
+    named = all(edit.path[:2] in NAMING for edit in every)
+    said, says = ({}, {}) if named else (before(), _said(board))
     removed = [key for key in said if key not in says]
     removed += [("gateway", row) for row in known.gateways.items()]
     added = [(*key, SUPPOSED) for key in says if key not in said]
@@ -107,18 +110,20 @@ def _said(board: Board) -> dict[Key, None]:
 
 
 class _Search:
+    @cached_property
+    def _said(self) -> dict[Key, None]:
+        return _said(self._known.board)
+
     def __init__(self, known: Knowledge, question: Question, every: bool) -> None:
         self._known, self._question, self._every = known, question, every
         try:
             self._before = question.ask(known).chosen
         except BindingError:
             self._before = ""
-        self._said: dict[Key, None] = {}
         self._found: dict[str, Change] = {}
         self._tried: set[str] = set()
 
     def run(self) -> tuple[Change, ...]:
-        self._said = _said(self._known.board)
         self._each(self._question.named)
         singles = self._moves(self._known)
         self._each(self._and_named(singles))
@@ -145,7 +150,7 @@ class _Search:
         if len(self._tried) >= TRIALS:
             return ()
         try:
-            with _supposing(self._known, first, self._said) as (_, then):
+            with _supposing(self._known, first, lambda: self._said) as (_, then):
                 return tuple(move for move in self._moves(then) if _told(move) not in self._tried)
         except (BindingError, BoardError):
             return ()
@@ -170,7 +175,7 @@ class _Search:
             return False
         self._tried.add(_told(move))
         try:
-            with _supposing(self._known, move, self._said) as (edits, then):
+            with _supposing(self._known, move, lambda: self._said) as (edits, then):
                 answer = question.ask(then)
                 if answer.chosen == self._before or answer.chosen in self._found:
                     return False
@@ -204,9 +209,13 @@ def _twice(move: Move) -> bool:
 
 
 def _all_filled(known: Knowledge) -> None:
-    """Raises BindingError for a slot that cannot be filled, or a class of pairs whose channels no memory holds."""
-    for slot in known.slots.all():
-        known.slots.decide(slot)
+    """Raises BindingError for a slot that cannot be filled, or a class of pairs whose channels no memory holds; of a
+    class that is split (`partition.py`) only its least pair is asked for."""
+    for kind in sorted({core.kind for core in known.board.topology().cores}):
+        known.slots.decide(f"cpu-driver:{kind}")
+    known.slots.decide("monitor")
     for count in known.board.topology().classes():
-        if not known.skb.query(f"home({count.src}, {count.dst}, H, R)"):
+        chosen = known.slots.decide(f"transport:{count.name}").chosen
+        channel = known.registry.transports.get(chosen).scope == "channel"
+        if channel and not known.skb.query(f"home({count.src}, {count.dst}, H, R)"):
             raise BindingError(f"no memory holds a channel of {count.name}", slot=f"home:{count.name}")

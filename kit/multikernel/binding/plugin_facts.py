@@ -54,22 +54,26 @@ def assert_plugins(skb: Skb, registry: Registry, platform: str) -> None:
     PluginError for rule text that cannot be read."""
     skb.declare(*PLUGINS)
     skb.assert_fact("platform", (platform,), Source("asserted", "--platform"))
+    installed: list[_Installed] = []
     for transport in registry.transports:
         about = _Installed(
             skb, registry.transports.origin(transport.name), transport, "transport", transport.name, platform
         )
         about.fact("transport", transport.name, transport.rank)
         about.fact("scope", transport.name, transport.scope)
+        installed.append(about)
         about.serves("transport_serves", (A, B), _atom("core", A, _ANY), _atom("core", B, Var("_any2")))
     for driver in registry.cpu_drivers:
         about = _Installed(skb, registry.cpu_drivers.origin(driver.name), driver, "cpu_driver", driver.name, platform)
         about.fact("cpu_driver", driver.name, driver.isa)
         isa = Var("I")
         for_isa = (_atom("cpu_driver", driver.name, isa),) if driver.isa else ()
+        installed.append(about)
         about.serves("driver_serves", (KIND,), _atom("kind", KIND, isa if driver.isa else _ANY), *for_isa)
     for monitor in registry.monitors:
         about = _Installed(skb, registry.monitors.origin(monitor.name), monitor, "monitor", monitor.name, platform)
         about.fact("monitor", monitor.name)
+        installed.append(about)
         about.serves("monitor_serves", (), _atom("monitor", monitor.name))
     for protocol in registry.consistency_protocols:
         origin = registry.consistency_protocols.origin(protocol.name)
@@ -77,7 +81,13 @@ def assert_plugins(skb: Skb, registry: Registry, platform: str) -> None:
         about.fact("protocol", protocol.name)
         for replicated in protocol.replicates:
             about.fact("replicates", protocol.name, replicated)
+        installed.append(about)
         about.serves("protocol_serves", (OBJECT,), _atom("replicates", protocol.name, OBJECT))
+    try:
+        skb.add_parsed([rule for about in installed for rule in about.rules])
+    except KnowledgeError:  # one at a time: whose it is
+        for about in installed:
+            about.add()
 
 
 class _Installed:
@@ -86,6 +96,7 @@ class _Installed:
     def __init__(self, skb: Skb, origin: Plugin, spec: Spec, kind: str, name: str, platform: str) -> None:
         self._skb, self._origin, self._spec, self._name = skb, origin, spec, name
         self._file, self._line = _place(origin, name, spec.requires)
+        self.rules: tuple[Rule, ...] = ()
         facets = ["any", *spec.platforms] + (["qemu"] if spec.metal else [])
         if platform in facets:
             self.fact("facet", kind, name, platform)
@@ -94,7 +105,7 @@ class _Installed:
         self._skb.assert_fact(predicate, values, Source("asserted", f"{self._file}:{self._line}"))
 
     def serves(self, head: str, subject: Sequence[Var], *given: Atom) -> None:
-        """The rule head(NAME, subject) <= given & requires, and the facts it provides."""
+        """What it adds: the rule head(NAME, subject) <= given & requires, and the facts it provides."""
         spec = self._spec
         try:
             required = _once_is_any(parse_condition(spec.requires, self._file, self._line), subject)
@@ -102,10 +113,20 @@ class _Installed:
             text = f"{head}({', '.join([repr(self._name), *map(str, subject)])}) requires {spec.requires or 'nothing'}"
             rule = Rule(Atom(head, (self._name, *subject), where), (*given, *required), None, where, text)
             facts = [fact for text in spec.provides for fact in parse_rules(text, self._file, self._line)]
-            self._skb.add_parsed((rule, *facts))
+            self.rules = (rule, *facts)
         except KnowledgeError as error:
-            who = f"{self._origin.distribution}: plugin {self._name!r}"
-            raise PluginError(f"{who}: {error}", distribution=self._origin.distribution) from error
+            raise self._fault(error) from error
+
+    def add(self) -> None:
+        """Its rules into the SKB.  Raises PluginError."""
+        try:
+            self._skb.add_parsed(self.rules)
+        except KnowledgeError as error:
+            raise self._fault(error) from error
+
+    def _fault(self, error: KnowledgeError) -> PluginError:
+        who = f"{self._origin.distribution}: plugin {self._name!r}"
+        return PluginError(f"{who}: {error}", distribution=self._origin.distribution)
 
 
 def _once_is_any(body: Sequence[Literal], subject: Sequence[Var]) -> tuple[Literal, ...]:

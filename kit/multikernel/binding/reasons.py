@@ -222,9 +222,11 @@ def naming(known: Knowledge, slot: str, plugin: str) -> tuple[Move, ...]:
 
 def _subject(known: Knowledge, slot: str) -> str:
     head, _, name = slot.partition(":")
-    for count in known.slots.partition().classes:
-        if head == "transport" and count.name == name:
-            return f"class {name}: {count.pairs} pairs, decided for {count.src}->{count.dst}"
+    pair = known.slots.pair_of(name) if head == "transport" else None
+    if pair is not None:
+        base = name.partition("~")[0]
+        pairs = next(count.pairs for count in known.board.topology().classes() if count.name == base)
+        return f"class {name}, decided for {pair[0]}->{pair[1]}; {pairs} pairs are {base}"
     return "messages within a core" if slot == "transport:self" else f"{head} {name}".strip()
 
 

@@ -13,16 +13,19 @@ import json as json_format
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from multikernel import lock as lockfile
 from multikernel.assemble import assemble as assemble_board
 from multikernel.blueprint import Blueprint, Placement
 from multikernel.cli import output
 from multikernel.errors import FileError
 from multikernel.registry import Registry
+
+if TYPE_CHECKING:
+    from multikernel.board import Board
+    from multikernel.knowledge.facts import Fact
 
 ANY = "any"
 """The platform that none was named."""
@@ -40,6 +43,15 @@ def platform_kind(registry: Registry, name: str) -> str:
     return name if name == ANY else registry.platforms.get(name).kind
 
 
+def measured_facts(path: str, board: Board) -> tuple[Fact, ...]:
+    """The facts of `--measured FILE`; none without one.  Raises FileError."""
+    if not path:
+        return ()
+    from multikernel.findings import load
+
+    return load(Path(path), board)
+
+
 def assemble(
     board: Annotated[str, typer.Argument(help="A path, a name, or - for stdin.", autocompletion=complete_board)],
     out: Annotated[str, typer.Option("-o", "--output", metavar="FILE", help="Write the blueprint; - is stdout.")] = "",
@@ -50,8 +62,8 @@ def assemble(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Bind a board: make its blueprint."""
+    from multikernel import lock as lockfile
     from multikernel.board import load_board
-    from multikernel.cli.measure import measured_facts
 
     with output.json_errors(json):
         registry = Registry.load()

@@ -25,8 +25,7 @@ from multikernel.board import load_board
 from multikernel.board.find import SUFFIXES, packaged_folder
 from multikernel.board.model import Board
 from multikernel.cli import output
-from multikernel.cli.assemble import ANY, complete_board, platform_kind
-from multikernel.cli.measure import measured_facts
+from multikernel.cli.assemble import ANY, complete_board, measured_facts, platform_kind
 from multikernel.errors import BindingError, FileError
 from multikernel.knowledge.explain import Derivation
 from multikernel.knowledge.facts import Fact

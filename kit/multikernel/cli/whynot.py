@@ -15,8 +15,7 @@ from multikernel.assemble import know
 from multikernel.binding.reasons import Denial, why_not
 from multikernel.board import load_board
 from multikernel.cli import output
-from multikernel.cli.assemble import ANY, complete_board, platform_kind
-from multikernel.cli.measure import measured_facts
+from multikernel.cli.assemble import ANY, complete_board, measured_facts, platform_kind
 from multikernel.cli.why import changes_document, fact_document, rule_document, show_changes, write_edit
 from multikernel.errors import UsageError
 from multikernel.knowledge.explain import Failure
