@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
 from multikernel.blueprint import Blueprint
-from multikernel.errors import LocalMisuse, MultikernelError, PeerError
+from multikernel.errors import Busy, LocalMisuse, MultikernelError, PeerError
 from multikernel.events import Booted, CoreFailed, MonitorJoined, Row
 from multikernel.interfaces import BootOptions
 from multikernel.kernel import Multikernel
@@ -216,3 +217,41 @@ def test_names_are_kept_over_circuits_and_memory_out_of_sight_is_refused(board: 
         assert told["near"] == "LocalMisuse", "the memory server's memory has no address there"
         assert f"core {last} does not see the memory" in told["given"]
         assert rows.alive == PAGE, "the memory server goes on"
+
+
+# Ends
+
+
+async def talks_to_the_gone(dispatcher: Dispatcher) -> tuple[Row, ...]:
+    """A server that reads some and ends: what was sent to it fills a window, and its monitor serves the next."""
+    last = dispatcher.environment.blueprint.cores[-1].id
+    taken = []
+    for _ in range(3):
+        await dispatcher.spawn_on(last, "goes")
+        channel = await dispatcher.connect(last, REPORTS)
+        for number in range(20):
+            await channel.send(bytes([number]))
+        await channel.recv()
+        await dispatcher.sleep(SECOND // 100)
+        sent = 0
+        with suppress(Busy):
+            for _ in range(40):
+                await channel.try_send(b"into the void")
+                sent += 1
+        taken.append(sent)
+    return tuple(Row(("taken",), (count,)) for count in taken)
+
+
+async def goes(dispatcher: Dispatcher) -> tuple[()]:
+    channel = await (await dispatcher.export(REPORTS)).accept()
+    for number in range(20):
+        assert await channel.recv() == bytes([number])
+    await channel.send(b"bye")
+    return ()
+
+
+@BOARDS
+def test_a_dispatcher_that_ends_leaves_its_monitor_and_its_peer_alive(board: str) -> None:
+    with boot(board, {"talks": talks_to_the_gone, "goes": goes}) as kernel:
+        assert kernel.run("talks").column("taken") == [12] * 3, "a window less what was read and not acknowledged"
+        assert kernel.run("ping", rounds=2, messages=8).rows
