@@ -135,20 +135,11 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert odd.value.code == "file-unreadable"
 
 
-def test_a_file_without_permission(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path, mode: str) -> None:
-        raise PermissionError(13, "Permission denied", str(path), mode)
-
-    monkeypatch.setattr(Path, "open", refuse)  # root may read everything, so no file would do
-    with pytest.raises(FileError, match=r"secret\.yaml:0:0: file-permission"):
-        load_board("./secret.yaml", sources=())
-
-
 def test_names_near_and_far() -> None:
     with pytest.raises(FileError, match=r"no board 'zcu12'; did you mean zcu102\?") as caught:
         load_board("zcu12", sources=())
     assert (caught.value.code, caught.value.exit_code) == ("board-unknown", 3)
-    with pytest.raises(FileError, match="boards: .*, x86-qemu, zcu102"):
+    with pytest.raises(FileError, match=r"boards: .*\bx86-qemu, .*\bzcu102"):
         load_board("qqqqqqqq", sources=())
 
 

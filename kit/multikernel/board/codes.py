@@ -13,6 +13,7 @@ CODES: dict[str, str] = {
     "file-missing": "The file does not exist.",
     "file-directory": "The path names a directory; a board is one YAML file.",
     "file-permission": "The file may not be read by this user.",
+    "file-pipe": "The path names a pipe, and nobody writes to it.",
     "file-unreadable": "Reading the file failed; the message says how.",
     # syntax: the first mistake ends the reading
     "yaml-encoding": "A board is UTF-8 text without control characters; a byte-order mark is accepted.",

@@ -7,7 +7,7 @@ A name with a `/` or a YAML suffix is a path, `-` is standard input; any other i
 of `search`, then among the packaged boards, then in what plugins offer.
 
 Raises FileError: board-unknown (with the nearest names), file-missing, file-directory, file-permission,
-file-unreadable; SyntaxFault for text that is not UTF-8.
+file-pipe, file-unreadable; SyntaxFault for text that is not UTF-8.
 May not know: YAML, models.
 """
 
@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import difflib
 import os
+import stat
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from multikernel.board.marks import Mark
-from multikernel.board.yamlread import MAX_BYTES, SyntaxFault
+from multikernel.board.yamlread import MAX_BYTES, SyntaxFault, too_large
 from multikernel.errors import FileError
 from multikernel.spec import BoardDirSpec
 
@@ -73,15 +74,15 @@ def find_board(
     """The text of a board; see the module.  `sources` None means those of the installed plugins, which are
     asked only when the name is found nowhere else."""
     if name_or_path == "-":
-        return Source("<stdin>", None, _decoded(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"))
+        return _standard_input()
     if "/" in name_or_path or name_or_path.endswith(SUFFIXES):
         return read_board(Path(name_or_path))
     for folder in (*search, packaged_folder()):
-        if (path := folder / f"{name_or_path}.yaml").exists():
+        if is_there(path := folder / f"{name_or_path}.yaml"):
             return read_board(path)
     plugins = tuple(_installed() if sources is None else sources)
     for source in plugins:
-        if source.path and (path := source.path / f"{name_or_path}.yaml").exists():
+        if source.path and is_there(path := source.path / f"{name_or_path}.yaml"):
             return read_board(path)
         text = source.generate(name_or_path) if source.generate else None
         if text is not None:
@@ -92,12 +93,39 @@ def find_board(
     raise FileError(f"no board {name_or_path!r}; {hint} (a path has a / or ends in .yaml)", code="board-unknown")
 
 
+def is_there(path: Path) -> bool:
+    """Something lies there; not so where this user may not look, or that can be no path."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _standard_input() -> Source:
+    try:
+        content = sys.stdin.buffer.read(MAX_BYTES + 1) if sys.stdin else None
+    except OSError as error:
+        raise FileError(f"<stdin>:0:0: file-unreadable: {error}", code="file-unreadable") from None
+    if content is None:
+        raise FileError("<stdin>:0:0: file-unreadable: standard input is closed", code="file-unreadable")
+    return Source("<stdin>", None, _decoded(content, "<stdin>"))
+
+
+def _opened(path: str, flags: int) -> int:
+    """Opens without waiting for a writer, as a pipe would; reads wait as they do."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
 def read_board(path: Path) -> Source:
-    """The text of one file."""
+    """The text of one file, or of a pipe that somebody writes to."""
     shown = _shown(path)
     try:
-        with path.open("rb") as stream:
+        with open(path, "rb", opener=_opened) as stream:
             content = stream.read(MAX_BYTES + 1)
+            if not content and stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+                raise FileError(f"{shown}:0:0: file-pipe: nobody writes to this pipe", code="file-pipe")
     except FileNotFoundError:
         near = difflib.get_close_matches(path.stem, _names(path.parent), n=3, cutoff=0.5)
         hint = f"; did you mean {', '.join(_shown(path.parent / f'{name}.yaml') for name in near)}?" if near else ""
@@ -112,6 +140,8 @@ def read_board(path: Path) -> Source:
 
 
 def _decoded(content: bytes, file: str) -> str:
+    if len(content) > MAX_BYTES:
+        raise too_large(file)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

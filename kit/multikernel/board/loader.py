@@ -70,7 +70,8 @@ def edited(board: Board, content: Mapping[str, Data]) -> Board:
 
 
 def _error(faults: Sequence[Fault], texts: dict[str, str]) -> BoardError:
-    lines = {file: lines_of(text) for file, text in texts.items()}
+    shown_of = {fault.mark.file for fault in faults if fault.mark.line}
+    lines = {file: lines_of(text) for file, text in texts.items() if file in shown_of}
 
     def shown(mark: Mark) -> str:
         """The line a mark stands on; empty for the whole file and past its end."""

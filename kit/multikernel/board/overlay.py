@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from multikernel.board.find import SUFFIXES, Source, read_board
+from multikernel.board.find import SUFFIXES, Source, is_there, read_board
 from multikernel.board.marks import Mark, Spot
 from multikernel.board.yamlread import Data, Document, SyntaxFault, read_yaml
 from multikernel.errors import FileError
@@ -88,7 +88,7 @@ def _parent(name: str, folder: Path | None, find: Callable[[str], Source], mark:
         if "/" in name or name.endswith(SUFFIXES):
             return read_board(folder / name if folder else Path(name))
         beside = folder / f"{name}.yaml" if folder else None
-        return read_board(beside) if beside and beside.exists() else find(name)
+        return read_board(beside) if beside and is_there(beside) else find(name)
     except FileError as error:
         raise SyntaxFault(mark, "extends-unknown", error.message) from None
 

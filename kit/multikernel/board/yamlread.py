@@ -62,7 +62,7 @@ def read_yaml(text: str, file: str) -> Document:
     except UnicodeEncodeError as error:
         raise _unreadable(text, file, error.start, "half a surrogate pair") from None
     if size > MAX_BYTES:
-        raise SyntaxFault(Mark(file, 0, 0), "yaml-size", f"the file is larger than {MAX_BYTES >> 20} MB")
+        raise too_large(file)
     try:
         return _Builder(file, yaml.parse(text, yaml.CSafeLoader)).document()
     except yaml.MarkedYAMLError as error:
@@ -74,6 +74,11 @@ def read_yaml(text: str, file: str) -> Document:
 def lines_of(text: str) -> list[str]:
     """The lines as the parser counts them (YAML 1.1, section 4.2: five breaks)."""
     return _BREAK.split(text)
+
+
+def too_large(file: str) -> SyntaxFault:
+    """What is said of a file of more than MAX_BYTES."""
+    return SyntaxFault(Mark(file, 0, 0), "yaml-size", f"the file is larger than {MAX_BYTES >> 20} MB")
 
 
 def _unreadable(text: str, file: str, position: int, reason: str) -> SyntaxFault:
