@@ -139,6 +139,14 @@ def test_messages_of_every_length_both_ways(tmp_path: Path, text: str, transport
 # Mailbox
 
 
+@pytest.mark.parametrize(("slots", "size"), [(1, 1), (2, 7), (1, 8), (3, 64), (5, 200)])
+def test_buffers_of_any_number_and_size_carry_messages(tmp_path: Path, slots: int, size: int) -> None:
+    """Those of more than a line are used as far as one store fills them."""
+    exchange(
+        machine(tmp_path, mailbox_board().replace("slots: 1, bytes: 32", f"slots: {slots}, bytes: {size}")), Mailbox()
+    )
+
+
 def test_a_full_mailbox_ignores_more_and_taking_from_it_interrupts_who_fills_it(tmp_path: Path) -> None:
     board = machine(tmp_path, mailbox_board())
     seen: list[MailboxStatus] = []
