@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.scale [CORES...] [--json]
 
-Prints for each size the seconds of processor time to assemble and to boot, the largest memory of the process,
+First the seconds from the shell, and of the processor, of `mkit why` on 512 cores: the least of 5.
+Then for each size the seconds of processor time to assemble and to boot, the largest memory of the process,
 and per core: milliseconds of the boot, KiB beyond an interpreter that has loaded the kit, events of the engine.
 `mesh(nodes, cores)` is the text of such a board.
 """
@@ -28,6 +29,8 @@ from multikernel.registry import Registry
 
 SIZES = (64, 512, 1024, 2048, 4096)
 CORES_A_NODE = 64
+WHY_CORES = 512
+WHY_RUNS = 5
 
 
 @dataclass
@@ -103,6 +106,32 @@ def apart(cores: int) -> Boot:
     return Boot(**json.loads(told))
 
 
+@dataclass
+class Why:
+    """`mkit why` of a class of pairs, with its search for edits, in a process of its own: the least of `WHY_RUNS`."""
+
+    cores: int
+    wall_ms: int
+    processor_ms: int
+
+
+def why() -> Why:
+    """Ask why a pair three links apart is bound as it is."""
+    walls, processors = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "mesh.yaml"
+        file.write_text(mesh(WHY_CORES // CORES_A_NODE, CORES_A_NODE))
+        for _ in range(WHY_RUNS):
+            before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter_ns()
+            command = [sys.executable, "-m", "multikernel", "why", str(file), "transport:hops:3"]
+            subprocess.run(command, check=True, capture_output=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            walls.append((time.perf_counter_ns() - started) // 1_000_000)
+            used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+            processors.append(round(used * 1000))
+    return Why(WHY_CORES, min(walls), min(processors))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("cores", type=int, nargs="*", default=SIZES, help="powers of two")
@@ -112,10 +141,12 @@ def main() -> None:
     if options.board is not None:
         print(json.dumps(asdict(boot(options.board))))
         return
+    asked = why()
     rows = [apart(cores) for cores in options.cores]
     if options.json:
-        print(json.dumps([asdict(row) for row in rows]))
+        print(json.dumps({"why": asdict(asked), "boots": [asdict(row) for row in rows]}))
         return
+    print(f"why, {asked.cores} cores: {asked.wall_ms / 1000:.2f} s, {asked.processor_ms / 1000:.2f} s of the processor")
     print(f"{'cores':>6}{'assemble s':>12}{'boot s':>9}{'MB':>7}   per core:{'boot ms':>9}{'KiB':>7}{'events':>8}")
     for row in rows:
         print(
