@@ -103,7 +103,8 @@ MEANT: dict[str, tuple[str, str, list[Row]]] = {
 
 LONG = {
     "a product": ("p(A, B, C, D) <= u(A) & u(B) & u(C) & u(D)", "p(A, B, C, D)"),
-    "a product that has no answers": ("p(A) <= u(A) & u(B) & u(C) & u(D) & (A + B + C + D < 0)", "p(A)"),
+    "a product of three that has no answers": ("p(A) <= u(A) & u(B) & u(C) & (A + B + C < 0)", "p(A)"),
+    "a product of four that has no answers": ("p(A) <= u(A) & u(B) & u(C) & u(D) & (A + B + C + D < 0)", "p(A)"),
     "a product behind a negation": (
         "p(A) <= u(A) & ~q(A)\nq(A) <= u(A) & u(B) & u(C) & u(D) & (B + C + D < A)",
         "p(A)",
@@ -337,6 +338,8 @@ class SkbBackendConformance:
         with pytest.raises(BudgetExceeded, match="20000 steps"):
             skb.query(goal, budget=20_000)
         assert time.process_time() - before < 10, "seconds for 20,000 steps"
+        with pytest.raises(BudgetExceeded):
+            skb.query(goal, budget=20_000)
         assert skb.query("small(X) & u(Y) & (Y == X + 1)", budget=20_000).rows == ((0, 1), (1, 2), (2, 3))
         skb.retract("u", (1,))
         assert skb.query("small(X)").rows == ((0,), (2,))
