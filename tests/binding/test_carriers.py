@@ -17,7 +17,17 @@ from multikernel.system.registers import WINDOW
 from multikernel.system.routes import Routes
 from tests.binding.boards import from_text
 from tests.binding.fakes import TRANSPORTS, Plugins, registry, transport
-from tests.transports.device_boards import FAR, HOST, LOW, LOW_SIZE, MEMORY, REGISTERS, dma_board, mailbox_board
+from tests.transports.device_boards import (
+    FAR,
+    HOST,
+    LOW,
+    LOW_SIZE,
+    MAILBOX,
+    MEMORY,
+    REGISTERS,
+    dma_board,
+    mailbox_board,
+)
 
 MAPPED = "- {base: 256M, size: 64K, to: box, cacheable: false}\n"
 LINKED = "links: [{a: node0, b: box, kind: pcie, latency_ns: 500, bandwidth_mbs: 1000}]\n"
@@ -88,6 +98,28 @@ def test_a_board_whose_pairs_need_no_device_has_none() -> None:
 
 
 # What is missing
+
+
+@pytest.mark.parametrize(
+    ("text", "transport"),
+    [
+        (mailbox_board().replace(MAILBOX.splitlines()[1] + "\n", ""), "mailbox"),
+        (mailbox_board().replace("device: box, slots: 4", "slots: 4"), "mailbox"),
+        (mailbox_board().replace("to: far}, " + MAPPED[2:-1], "to: far}"), "mailbox"),
+        (dma_board().replace("dma_space: engine, ", ""), "dma"),
+        (dma_board().replace("via: msi", "via: ipi"), "dma"),
+        (
+            dma_board().replace(", {base: 64M, size: 64M, to: far}]\ncoherence", "]\ncoherence"),
+            r"dma needs dma\(\d, \d, ",
+        ),
+        (dma_board().replace("cls: dma", "cls: accelerator"), "dma"),
+    ],
+    ids=["one way", "no device", "no registers", "no dma_space", "no interrupt", "not its memory", "no engine"],
+)
+def test_a_device_that_does_not_serve_is_not_bound(tmp_path: Path, text: str, transport: str) -> None:
+    assert text not in (mailbox_board(), dma_board())
+    with pytest.raises(BindingError, match=rf"{transport} needs {transport}\(\d, \d, "):
+        assemble(from_text(tmp_path, text))
 
 
 def test_registers_without_an_address_are_told(tmp_path: Path) -> None:
