@@ -45,7 +45,7 @@ def test_a_slot_bound_otherwise_is_told_with_its_reasons(tmp_path: Path) -> None
     assert entry.why_a.by.startswith("by multikernel/knowledge/policies/transport.dl:")
     assert entry.why_a.lacks == "ncring needs shares_uncached(0, 1), where ~coherent(0, 1) does not hold"
     assert [str(fact) for fact in entry.why_a.facts] == ["island(0, 0)"]
-    assert entry.why_a.facts[0].source.where.startswith(str(tmp_path / "a.yaml"))
+    assert "/a.yaml:22:" in entry.why_a.facts[0].source.where
     assert entry.why_b.lacks.startswith("ump needs coherent(0, 1), where island(0, ")
     assert entry.why_b.facts == (), "what decides there is that a fact is gone"
     assert not any(slot.startswith("transport:2->") for slot in rebound), "pairs without core 0 are as they were"
