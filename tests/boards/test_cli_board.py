@@ -83,6 +83,87 @@ def test_diff(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert changes["groups[L2].sets"] == ("[[0, 1, 2, 3]]", None)
 
 
+ALL = """
+extends: zcu102
+name: all
+channels:
+  - region: ocm
+    size: 8K
+    slots: 16
+    a: {core: 0, address: 0xfffc0000, cached: true}
+    b: {core: 4, address: 0xfffc0000}
+devices:
+  - {id: ipi, cls: mailbox, channels: 8, irqs: 2}
+  - {id: pci0, cls: pci-host, apertures: [{base: 0xe0000000, size: 16M}]}
+  - {id: nic0, cls: nic, bridge: pci0, irqs: 8, msi: true, 
+     bars: [{size: 64K}, {size: 1M, bits: 64, prefetchable: true}]}
+latency:
+  method: made up
+  classes:
+    - {cls: "shared:L2", mean: 180, sd: 0, unit: ns, status: assumed, source: t}
+    - {cls: "shared:L2", home: receiver, mean: 100, sd: 2, min: 80, max: 130, p99: 120, count: 12, unit: ns,
+       status: assumed, source: t}
+  offsets: [{cores: 0-1, plus: -3, status: assumed, source: t}]
+  matrix: {ids: [2, 0, 1], status: assumed, source: t, matrix: [[0, 1, 2], [3, 0, 4], [5, 6, 0]]}
+"""
+LESS = """
+extends: all.yaml
+name: less
+channels:
+  - region: ocm
+    size: 8K
+    slots: 20
+    a: {core: 0, address: 0xfffc0000, cached: true}
+    b: {core: 4, address: 0xfffc0000}
+devices: [{id: ipi, cls: mailbox}]
+latency:
+  classes:
+    - {cls: "shared:L2", home: receiver, mean: 90, sd: 2, unit: ns, status: assumed, source: t}
+  matrix: null
+notify: [{src: 0-5, dst: 0-5, via: gic-sgi}]
+"""
+
+
+def test_show_tells_all_sections(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text(ALL)
+    code, out, _ = run(capsys, "show", str(tmp_path / "all.yaml"))
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0
+    for line in (
+        "0-3 -> 4-5 mailbox 1 slots, 32 bytes",
+        "ipi mailbox 2 irqs, 8 channels",
+        "pci0 pci-host 0xe0000000+16M",
+        "nic0 nic behind pci0 8 MSI vectors bar 64K, 32 bits, bar 1M, 64 bits prefetchable",
+        "0 - 4 8K of ocm 16 slots transport auto at 0xfffc0000 and 0xfffc0000",
+        "shared:L2 12 pairs e.g. 0->1 180 ns (sd 0, assumed)",
+        "100 ns (sd 2, assumed, homed at receiver)",
+        "cores 0-1 -3 ns assumed",
+        "cores 0-2 assumed t",
+    ):
+        assert line in lines
+    _, out, _ = run(capsys, "show", str(tmp_path / "all.yaml"), "--json")
+    classes = {entry["name"]: entry for entry in json.loads(out)["classes"]}
+    assert classes["shared:L2"]["latency"]["mean"] == 180
+    assert classes["shared:L2"]["by_home"]["receiver"]["p99"] == 120
+    assert classes["island:remote"]["latency"] is None
+
+
+def test_overlays_and_diff_take_all_sections(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "all.yaml").write_text(ALL)
+    (tmp_path / "less.yaml").write_text(LESS)
+    code, out, _ = run(capsys, "diff", str(tmp_path / "all.yaml"), str(tmp_path / "less.yaml"), "--json")
+    told = {change["path"]: (change["a"], change["b"]) for change in json.loads(out)["changes"]}
+    assert code == 1
+    assert told["channels[0-4].slots"] == ("16", "20")
+    assert told["latency.classes[shared:L2@receiver].mean"] == ("100", "90")
+    assert told["latency.classes[shared:L2@receiver].p99"] == ("120", None)
+    assert told["latency.classes[shared:L2].mean"] == ("180", None)
+    assert told["latency.matrix.ids"] == ("[2, 0, 1]", None)
+    assert told["devices[nic0].bars[1].bits"] == ("64", None)
+    assert not [path for path in told if path.startswith("latency.offsets")], "kept from the parent"
+    assert not [path for path in told if "address" in path]
+
+
 def test_validate_tells_what_nobody_offers_to_boot(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text("extends: x86-qemu\nname: m\nboot: [mem-server, name-servcie, zzzz]\n")
     code, out, err = run(capsys, "validate", str(tmp_path / "m.yaml"))

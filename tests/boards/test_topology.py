@@ -277,3 +277,55 @@ def test_four_thousand_cores(capsys: pytest.CaptureFixture[str]) -> None:
         print(f"\n{count} cores resolved into {len(classes)} classes in {seconds:.3f} s")
     assert len(classes) == 66
     assert sum(c.pairs for c in classes) == count * (count - 1)
+
+
+LATENCIES = """
+extends: paper-8x4-amd
+name: measured
+latency:
+  classes:
+    - {cls: "shared:L3", mean: 600, sd: 8, status: assumed, source: t}
+    - {cls: "shared:L3", home: sender, mean: 100, sd: 8, unit: ns, status: assumed, source: t}
+    - {cls: "hops:1", home: elsewhere, mean: 1000, sd: 8, min: 900, max: 1200, p99: 1100, count: 7,
+       status: assumed, source: t}
+  offsets:
+    - {cores: 1, plus: -7, status: assumed, source: t}
+    - {cores: 2-3, plus: 11, unit: cycles, status: assumed, source: t}
+    - {cores: 4, plus: 0, status: assumed, source: t}
+  matrix: {ids: [9, 8, 10], unit: cycles, status: measured, source: t, matrix: [[0, 21, 22], [23, 0, 24], [25, 26, 0]]}
+"""
+
+
+def test_latencies_by_home_by_core_and_by_pair(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(LATENCIES)
+    topology = load_board(str(tmp_path / "b.yaml"), sources=()).topology()
+    clock = 500  # picoseconds of a cycle at 2 GHz
+    assert topology.pair_latency(0, 1) == 600 * clock - 7000
+    assert topology.pair_latency(1, 2) == topology.pair_latency(2, 1) == 600 * clock - 7000 + 11 * clock
+    assert topology.pair_latency(0, 1, "sender") == 100_000 - 7000
+    assert topology.pair_latency(0, 1, "receiver") == topology.pair_latency(0, 1), "the row for any home"
+    assert topology.pair_latency(0, 4) is None, "only told where homed elsewhere"
+    assert topology.pair_latency(0, 4, "elsewhere") == 1000 * clock
+    assert topology.pair_latency(0, 8) is None
+    assert [topology.pair_latency(a, b) for a, b in ((8, 9), (9, 8), (10, 9), (8, 8))] == [
+        23 * clock, 21 * clock, 25 * clock, 0
+    ]  # fmt: skip
+    assert topology.pair_latency(8, 11) == 600 * clock, "the matrix has not both"
+    assert topology.offsets == {1: -7000, 2: 5500, 3: 5500}
+    told = topology.latency("hops:1", "elsewhere")
+    assert told is not None
+    assert (told.min, told.max, told.p99, told.count) == (900, 1200, 1100, 7)
+
+
+def test_devices_are_resolved(tmp_path: Path) -> None:
+    (tmp_path / "b.yaml").write_text(
+        "extends: x86-qemu\ndevices: [{id: pci0, cls: pci-host, node: 1, apertures: [{base: 3G, size: 64M}]},\n"
+        " {id: nic, cls: nic, bridge: pci0, irqs: 4, msi: true, bars: [{size: 1M, bits: 64}]}]\n"
+    )
+    topology = load_board(str(tmp_path / "b.yaml"), sources=()).topology()
+    host, card = topology.devices
+    assert (host.id, host.node, host.irqs, host.channels) == ("pci0", 1, 0, -1)
+    assert [(at.base, at.size, at.prefetchable) for at in host.apertures] == [(3 << 30, 64 << 20, False)]
+    assert topology.device("nic") == card
+    assert (card.bridge, card.irqs, card.msi, card.node) == ("pci0", 4, True, -1)
+    assert [(bar.size, bar.bits, bar.prefetchable) for bar in card.bars] == [(1 << 20, 64, False)]

@@ -46,6 +46,16 @@ def _leaves(board: Board) -> Iterator[tuple[str, tuple[str, Path]]]:
     yield from _walk(board.model_dump(mode="json", by_alias=True, exclude_none=True), "", ())
 
 
+def _name(row: Tree) -> str:
+    """What a row goes by: its id, level or class (and home), or the cores it joins."""
+    if not isinstance(row, dict):
+        return ""
+    home = f"@{row['home']}" if "home" in row else ""
+    ends = [side["core"] for side in (row.get("a"), row.get("b")) if isinstance(side, dict)]
+    names = [*(f"{row[key]}{home}" for key in ("id", "level", "cls") if key in row), "-".join(map(str, ends))]
+    return names[0]
+
+
 def _walk(value: Tree, path: str, place: Path) -> Iterator[tuple[str, tuple[str, Path]]]:
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -53,8 +63,7 @@ def _walk(value: Tree, path: str, place: Path) -> Iterator[tuple[str, tuple[str,
     elif isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
         seen: dict[str, int] = {}
         for index, item in enumerate(value):
-            names = [str(item[key]) for key in ("id", "level", "cls") if key in item] if isinstance(item, dict) else []
-            name = names[0] if names else str(index)
+            name = _name(item) or str(index)
             seen[name] = seen.get(name, 0) + 1
             again = f"#{seen[name]}" if seen[name] > 1 else ""
             yield from _walk(item, f"{path}[{name}{again}]", (*place, index))

@@ -22,6 +22,7 @@ from typing import Annotated
 import typer
 
 from multikernel.board import Board, load_board
+from multikernel.board.classes import ClassCount
 from multikernel.board.compare import differences
 from multikernel.board.find import list_boards
 from multikernel.board.schema import json_schema
@@ -62,7 +63,7 @@ def show(board: Name, json: Json = False) -> None:
     topology = loaded.topology()
     if json:
         content = loaded.model_dump(mode="json", by_alias=True, exclude_none=True)
-        classes = [{**asdict(entry), "latency": _latency(topology, entry.name)} for entry in topology.classes()]
+        classes = [{**asdict(entry), **_latencies(topology, entry.name)} for entry in topology.classes()]
         output.emit_json({"board": content, "hash": loaded.hash, "classes": classes})
         return
     output.emit(f"{output.style(loaded.name, 'bold')}: {loaded.summary}")
@@ -141,9 +142,13 @@ def _told(value: str | None) -> str:
     return "(not there)" if value is None else value
 
 
-def _latency(topology: Topology, name: str) -> dict[str, object] | None:
-    latency = topology.latency(name)
-    return asdict(latency) if latency else None
+def _latencies(topology: Topology, name: str) -> dict[str, object]:
+    """The latency of a class wherever a line is homed, and those by home."""
+    rows = [asdict(row) for row in topology.latencies if row.cls == name]
+    return {
+        "latency": next((row for row in rows if not row["home"]), None),
+        "by_home": {row["home"]: row for row in rows if row["home"]},
+    }
 
 
 def _sections(board: Board, topology: Topology) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
@@ -219,12 +224,80 @@ def _sections(board: Board, topology: Topology) -> Iterator[tuple[str, list[tupl
             for link in topology.links
         ],
     )
-    rows: list[tuple[str, ...]] = []
-    for entry in topology.classes():
-        latency = topology.latency(entry.name)
-        told = f"{latency.mean} {latency.unit} (sd {latency.sd}, {latency.status})" if latency else "latency not known"
-        rows.append((entry.name, f"{entry.pairs} pairs", f"e.g. {entry.src}->{entry.dst}", told))
-    yield "pair classes", rows
+    yield (
+        "notify",
+        [
+            (
+                id_ranges(row.src),
+                "->",
+                id_ranges(row.dst),
+                row.via,
+                _of((row.slots or 0, "slots"), (row.bytes or 0, "bytes")),
+            )
+            for row in board.notify
+        ],
+    )
+    yield (
+        "devices",
+        [
+            (
+                device.id,
+                device.cls,
+                f"behind {device.bridge}" if device.bridge else "",
+                _of((device.irqs, "MSI vectors" if device.msi else "irqs"), (max(device.channels, 0), "channels")),
+                ", ".join(f"bar {_bytes(bar.size)}, {_window(bar.bits, bar.prefetchable)}" for bar in device.bars),
+                ", ".join(f"{at.base:#x}+{_bytes(at.size)}{_fetch(at.prefetchable)}" for at in device.apertures),
+            )
+            for device in topology.devices
+        ],
+    )
+    yield (
+        "fixed channels",
+        [
+            (
+                f"{row.a.core} - {row.b.core}",
+                f"{_bytes(row.size)} of {row.region}",
+                f"{row.slots} slots",
+                f"transport {row.transport}",
+                f"at {row.a.address:#x} and {row.b.address:#x}",
+            )
+            for row in board.channels
+        ],
+    )
+    yield "pair classes", [row for entry in topology.classes() for row in _class(topology, entry)]
+    section = board.latency
+    yield (
+        "latency offsets",
+        [(f"cores {id_ranges(row.cores)}", f"{row.plus:+} {row.unit}", row.status) for row in section.offsets]
+        if section
+        else [],
+    )
+    matrix = topology.matrix
+    yield "latency matrix", [(f"cores {id_ranges(matrix.ids)}", matrix.status, matrix.source)] if matrix else []
+
+
+def _class(topology: Topology, entry: ClassCount) -> Iterator[tuple[str, ...]]:
+    """A class, and a row more for each home the board tells apart."""
+    told = [row for row in topology.latencies if row.cls == entry.name]
+    size = f"{entry.pairs} pairs", f"e.g. {entry.src}->{entry.dst}"
+    if not told:
+        yield entry.name, *size, "latency not known"
+    for index, row in enumerate(told):
+        home = f", homed at {row.home}" if row.home else ""
+        text = f"{row.mean} {row.unit} (sd {row.sd}, {row.status}{home})"
+        yield (entry.name, *size, text) if not index else ("", "", "", text)
+
+
+def _of(*counts: tuple[int, str]) -> str:
+    return ", ".join(f"{count} {what}" for count, what in counts if count)
+
+
+def _window(bits: int, prefetchable: bool) -> str:
+    return f"{bits} bits{_fetch(prefetchable)}"
+
+
+def _fetch(prefetchable: bool) -> str:
+    return " prefetchable" if prefetchable else ""
 
 
 def _bytes(size: int) -> str:
