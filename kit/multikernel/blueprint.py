@@ -200,7 +200,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class ChannelEntry:
-    """A channel fixed at assembly: from the boot core to each other core, and the representatives of
+    """A channel fixed at assembly: to each core from its gateway, and the representatives of
     each class.  Addresses are what each side sees.  Directions lie one behind the other:
     `slots` lines a->b, one ack line, `slots` lines b->a, one ack line, each line 64 bytes.
     Over a device each side has an area of its own, where the transport needs any: a's at `offset` of `region`,

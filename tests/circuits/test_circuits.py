@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from multikernel.errors import LocalMisuse
 from multikernel.interfaces import PAYLOAD
-from multikernel.system.messages import Granted, encode
+from multikernel.system.messages import CircuitClosed, CircuitCredit, CircuitOpened, Granted, OpenCircuit, encode
 from multikernel.system.monitor import flow
 from multikernel.system.monitor.circuits import DATA
 from multikernel.system.monitor.events import Sender
@@ -202,6 +202,22 @@ def test_a_core_speaks_only_for_its_own_circuits(net: Net) -> None:
     for number in range(1, 4):
         net.run(3, net.cores[3].events.deliver(Sender(1, 0), forged[:1] + number.to_bytes(4, "little") + forged[5:]))
     assert b.read() == []
+
+
+@pytest.mark.parametrize("sender", [Sender(3, 9), Sender(1, 0)])
+def test_what_monitors_say_to_each_other_nobody_else_may(net: Net, sender: Sender) -> None:
+    client = net.cores[3].start()
+    net.cores[3].exports["here"] = client
+    net.ask(3, 0, client, "there")
+    for item in (CircuitOpened(1, 1), CircuitCredit(1, 1), CircuitClosed(1)):
+        net.run(3, net.cores[3].events.deliver(sender, encode(item)))
+    assert client not in net.cores[3].told
+    if sender.dispatcher:
+        net.run(3, net.cores[3].events.deliver(sender, encode(OpenCircuit(1, 16, "here"))))
+        assert client not in net.cores[3].told
+    net.cores[0].exports["there"] = net.cores[0].start()
+    net.settle()
+    assert len(net.cores[3].told[client]) == 1, "who was asked answers"
 
 
 # Any order of events

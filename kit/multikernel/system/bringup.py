@@ -47,7 +47,7 @@ def bring_up(
 ) -> CpuDriver:
     """The CPU driver of `machine`'s core, its monitor about to run.  `made` is the core's own, and no other's;
     `memory` makes a transport's side of a channel; `boot_channel` is the physical address of the channel to
-    the boot core's monitor."""
+    the monitor of the core's gateway."""
     driver = CpuDriver(machine, made.driver, kernel.routes)
     arena = kernel.layout.arena(machine.core.id)
     load = partial(_load, machine, kernel, made, memory)

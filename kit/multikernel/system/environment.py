@@ -84,7 +84,7 @@ class Made:
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What one dispatcher knows of where it runs.  `boot_channel` is the physical address of the channel
-    to the boot core's monitor (0 on the boot core, and for all but monitors); `parameters` are the
+    to the monitor of its gateway (0 on the boot core, and for all but monitors); `parameters` are the
     program's own; `poll_ns` how long to poll before blocking."""
 
     core: int

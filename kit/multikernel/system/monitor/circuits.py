@@ -112,7 +112,8 @@ class Circuits:
         await self._links.send(message.core, encode(OpenCircuit(self._numbers, slots, message.service)))
 
     async def _open(self, sender: Sender, message: OpenCircuit) -> None:
-        await self._binding.when_exported(message.service, partial(self._serve, sender, message))
+        if not sender.dispatcher:
+            await self._binding.when_exported(message.service, partial(self._serve, sender, message))
 
     async def _serve(self, sender: Sender, message: OpenCircuit) -> None:
         """Step 3 at the exporter's."""
@@ -127,9 +128,10 @@ class Circuits:
 
     async def _opened(self, sender: Sender, message: CircuitOpened) -> None:
         """Step 3 at the asker's."""
-        asked = self._asked.pop(message.number, None)
-        if asked is None:
+        asked = self._asked.get(message.number)
+        if asked is None or asked.core != sender.core or sender.dispatcher:
             return
+        del self._asked[message.number]
         if message.other:
             slots = self._events.environment.routes.transport(self._events.core, asked.core).slots
             circuit = Circuit(asked.dispatcher, asked.core, message.other, slots)
