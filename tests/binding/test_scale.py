@@ -64,5 +64,5 @@ def test_four_times_the_cores_ask_no_more_questions(tmp_path: Path) -> None:
     large, many = measure(tmp_path, 3, 32)
     assert (len(small.cores), len(large.cores)) == (72, 288)
     assert many.queries == few.queries
-    assert many.facts - few.facts == (288 - 72) * 6, "core, space, node, island, package, cluster"
+    assert many.facts - few.facts == (288 - 72) * 7, "core, space, node, island, package, cluster, gateway"
     assert len(large.channels) == 287

@@ -55,17 +55,17 @@ class Choice(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Partition:
     """`classes` by name, split ones with all their parts; `base` the class of distance of each; `marks` of the cores
-    that are told apart, `variants` which marks make which part (`Blueprint.bound_class`)."""
+    that are told apart, `variants` and `parts` which marks make which part (`Blueprint.bound_class`)."""
 
     classes: tuple[ClassCount, ...]
     base: Mapping[str, str]
     marks: Mapping[int, int]
     variants: tuple[Variant, ...]
+    parts: Mapping[Cell, str]
 
     def name(self, base: str, a: int, b: int) -> str:
         """The class of a directed pair whose class of distance is `base`."""
-        key = (base, self.marks.get(a, 0), self.marks.get(b, 0))
-        return next((v.name for v in self.variants if (v.pair_class, v.mark_a, v.mark_b) == key), base)
+        return self.parts.get((base, self.marks.get(a, 0), self.marks.get(b, 0)), base)
 
 
 def partition(board: Board, skb: Skb, named: Callable[[str], str]) -> Partition:
@@ -99,7 +99,8 @@ def partition(board: Board, skb: Skb, named: Callable[[str], str]) -> Partition:
         key=lambda variant: (variant.pair_class, variant.mark_a, variant.mark_b),
     )
     of_cores = {core: marks[feature] for core, feature in features.of.items() if marks.get(feature, 0)}
-    return Partition(tuple(sorted(classes, key=lambda count: count.name)), base, of_cores, tuple(variants))
+    told = {(variant.pair_class, variant.mark_a, variant.mark_b): variant.name for variant in variants}
+    return Partition(tuple(sorted(classes, key=lambda count: count.name)), base, of_cores, tuple(variants), told)
 
 
 def _marks(of: Mapping[int, int], names: Mapping[Cell, str]) -> dict[int, int]:

@@ -40,7 +40,7 @@ class Chosen:
     def binding(self) -> Binding:
         """The slot `policy:NAME`.  The hash is of the text, so that another one is another kernel."""
         digest = hashlib.sha256(self.policy.text.encode()).hexdigest()
-        by, version = (self.plugin.distribution, self.plugin.version) if self.plugin else ("", "")
+        by, version = (self.plugin.distribution, self.plugin.version) if self.plugin else ("board", "")
         return Binding(f"policy:{self.policy.decides}", self.name, by, version, digest)
 
 
