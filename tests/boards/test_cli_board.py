@@ -95,7 +95,7 @@ channels:
 devices:
   - {id: ipi, cls: mailbox, channels: 8, irqs: 2}
   - {id: pci0, cls: pci-host, apertures: [{base: 0xe0000000, size: 16M}]}
-  - {id: nic0, cls: nic, bridge: pci0, irqs: 8, msi: true, 
+  - {id: nic0, cls: nic, bridge: pci0, irqs: 8, msi: true,
      bars: [{size: 64K}, {size: 1M, bits: 64, prefetchable: true}]}
 latency:
   method: made up
