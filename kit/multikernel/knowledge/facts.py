@@ -117,6 +117,7 @@ class FactStore:
 
     def __init__(self) -> None:
         self._schema: dict[str, Predicate] = {}
+        self._takes: dict[str, tuple[type[Value], ...]] = {}
         self._facts: dict[Key, Fact] = {}
         self._version = 0
         self._snapshot = Snapshot(0, ())
@@ -135,9 +136,22 @@ class FactStore:
         known = self._schema.setdefault(predicate.name, predicate)
         if known.types != predicate.types:
             raise _refused("redeclared", f"{predicate} is already declared as {known}")
+        if not known.derived:
+            self._takes[known.name] = tuple(int if kind == "int" else str for kind in known.types)
 
     def add(self, name: str, values: Row, source: Source) -> Fact | None:
         """The new fact, or None when it was known already (the first source stands)."""
+        if self._takes.get(name) != tuple(map(type, values)):
+            self._refuse(name, values)
+        key = (name, values)
+        if key in self._facts:
+            return None
+        self._version += 1
+        fact = self._facts[key] = Fact(name, values, source, self._version)
+        return fact
+
+    def _refuse(self, name: str, values: Row) -> None:
+        """Raises KnowledgeError saying why there can be no such fact."""
         declared = self._schema.get(name)
         if declared is None:
             raise _refused("unknown-predicate", f"no predicate {name!r} is declared", near(name, self._schema))
@@ -152,12 +166,6 @@ class FactStore:
                 raise _refused(
                     "fact-type", f"column {column} of {declared} is {kind}, not {type(value).__name__} {value!r}"
                 )
-        key = (name, values)
-        if key in self._facts:
-            return None
-        self._version += 1
-        fact = self._facts[key] = Fact(name, values, source, self._version)
-        return fact
 
     def remove(self, name: str, values: Row) -> Fact | None:
         """The fact that went, or None when there was none."""

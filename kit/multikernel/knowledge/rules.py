@@ -126,7 +126,7 @@ class _Reader:
             return ()
 
     def _rule(self, node: ast.expr) -> Rule:
-        text = ast.get_source_segment(self._text, node) or ""
+        text = self._source(node)
         where = self._where(node)
         match node:
             case ast.UnaryOp(op=ast.UAdd(), operand=ast.Call() as call):
@@ -289,6 +289,13 @@ class _Reader:
 
     def _refuse_conjunction(self, node: ast.AST) -> NoReturn:
         self._refuse(node, "conjunction", "conditions are joined by &, not by a comma, `and` or `or`")
+
+    def _source(self, node: ast.expr) -> str:
+        """The text of a node.  (`ast.get_source_segment` reads all of the text for each.)"""
+        lines = [line.encode() for line in self._lines[node.lineno - 1 : node.end_lineno]]
+        lines[-1] = lines[-1][: node.end_col_offset]
+        lines[0] = lines[0][node.col_offset :]
+        return "\n".join(line.decode(errors="replace") for line in lines)
 
     def _where(self, node: ast.AST) -> Where:
         line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
