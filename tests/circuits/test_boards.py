@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -254,4 +255,17 @@ async def goes(dispatcher: Dispatcher) -> tuple[()]:
 def test_a_dispatcher_that_ends_leaves_its_monitor_and_its_peer_alive(board: str) -> None:
     with boot(board, {"talks": talks_to_the_gone, "goes": goes}) as kernel:
         assert kernel.run("talks").column("taken") == [12] * 3, "a window less what was read and not acknowledged"
+        assert kernel.run("ping", rounds=2, messages=8).rows
+
+
+def test_cards_of_another_word_size_and_byte_order_talk_through_the_host(tmp_path: Path) -> None:
+    text = Path(CARDS).read_text()
+    kind = "card: {isa: x86-64, mhz: 1.0 GHz}"
+    assert kind in text
+    board = tmp_path / "cards.yaml"
+    board.write_text(text.replace(kind, "card: {isa: c66x, mhz: 1.0 GHz, word: 32, endian: big, mmu: none}"))
+    with boot(str(board), {}) as kernel:
+        rows = kernel.run("conform", messages=60)
+        pairs = zip(rows.column("transport"), rows.column("src"), rows.column("dst"), strict=True)
+        assert ("multi-hop", 2, 4) in pairs
         assert kernel.run("ping", rounds=2, messages=8).rows

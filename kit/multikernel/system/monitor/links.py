@@ -235,7 +235,11 @@ class Links:
             pair = self._environment.routes.transport(self._environment.core, core)
             address = 0
             if pair.home == "sender" or pair.scope != "channel":
-                address = self._offered[core] = self.memory(core, pair.slots)
+                try:
+                    address = self._offered[core] = self.memory(core, pair.slots)
+                except LocalMisuse:  # no memory left for a channel
+                    await self._refuse(core)
+                    return
             request = Introduce(self._environment.core, core, address, pair.slots)
             await self.send(self._environment.routes.boot_core, encode(request))
 
@@ -282,9 +286,7 @@ class Links:
             return
         own = self._offered.pop(message.target, message.address)
         if not message.address:
-            for payload in self._waiting.pop(message.target, []):
-                for refusal in self._refusals:
-                    await refusal(message.target, payload)
+            await self._refuse(message.target)
             return
         pair = self._environment.routes.transport(message.source, message.target)
         if pair.scope == "circuit":
@@ -296,6 +298,12 @@ class Links:
     def when_refused(self, callback: Callable[[int, bytes], Awaitable[None]]) -> None:
         """Call `callback` with the core and each message that will never reach it, as it is not up."""
         self._refusals.append(callback)
+
+    async def _refuse(self, core: int) -> None:
+        """What waits for a channel to `core` waits in vain."""
+        for payload in self._waiting.pop(core, []):
+            for refusal in self._refusals:
+                await refusal(core, payload)
 
     async def _catch_up(self, peer: int) -> None:
         """Send what waited for the channel."""
