@@ -74,6 +74,7 @@ def test_whatever_binding_asks_every_backend_answers_alike(tmp_path: Path, board
     assert plugin.backend.compared > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board", BOARDS)
 def test_the_blueprint_is_the_same_over_every_backend(tmp_path: Path, board: str) -> None:
     def without_backend(blueprint: Blueprint) -> Blueprint:
