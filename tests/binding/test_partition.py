@@ -4,7 +4,7 @@ decision for the class."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,9 @@ from multikernel.binding.reads import reads
 from multikernel.board import Board, load_board
 from multikernel.board.find import list_boards
 from multikernel.errors import BindingError
+from multikernel.hookspecs import hookimpl
 from multikernel.registry import Registry
+from multikernel.spec import TransportSpec
 from tests.binding.boards import from_text, texts
 from tests.binding.fakes import TRANSPORTS, Plugins, registry, transport
 
@@ -32,6 +34,19 @@ ALL = "{src: 0-5, dst: 0-5, via: mailbox}"
 ONLY = f"{ALL} => {{src: 0-5, dst: 0-2, via: mailbox}}\n  - {{src: 0-5, dst: 0-5, via: slow}}"
 ONE_WAY = f"{ALL} => {{src: 3, dst: 0, via: mailbox}}\n  - {{src: 0-5, dst: 0-5, via: slow}}"
 SEEN = 'coherent(A, B) & shares_memory(A, B, R) & region(R, "dram", B2) & (B2 > 700000)'
+
+
+class Offering:
+    """A plugin of one transport."""
+
+    multikernel_api = 1
+
+    def __init__(self, spec: TransportSpec) -> None:
+        self._spec = spec
+
+    @hookimpl
+    def transports(self) -> Iterator[TransportSpec]:
+        yield self._spec
 
 
 def own_decision(known: Knowledge, a: int, b: int) -> tuple[str, str]:
@@ -127,7 +142,7 @@ def test_a_split_class_boots(tmp_path: Path) -> None:
     text.write_text(f"extends: x86-qemu\nname: split\nnotify: {wakes}\n")
     ump = Registry.load().transports.get("ump")
     again = replace(ump, name="ump-woken", requires='coherent(A, B) & notify(A, B, "ipi")', rank=1)
-    plugins = Registry.load(Plugins((again,), drivers=(), monitors=(), protocols=()))
+    plugins = Registry.load(Offering(again))
     blueprint = assemble(str(text), plugins, "sim")
     assert {entry.transport for entry in blueprint.pair_classes} == {"ump", "ump-woken"}
     with Multikernel(blueprint, plugins).boot("sim") as kernel:
