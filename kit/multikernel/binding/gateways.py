@@ -33,13 +33,12 @@ def gateways(board: Board, registry: Registry, slots: Slots) -> dict[int, int]:
     """The gateway of each core that can be reached, by id; the boot core's is itself.  Asked before
     `assert_gateways`, when nothing that needs relaying serves yet."""
     topology = board.topology()
-    direct = _Direct(topology, registry, slots)
+    direct = _Direct(board, registry, slots)
     waiting: dict[Hashable, list[int]] = {}
     for core in topology.cores:
         if core.id != topology.boot_core:
-            waiting.setdefault((core.node, topology.memberships[core.id], signature(topology, core.id)), []).append(
-                core.id
-            )
+            alike = core.node, topology.memberships[core.id], direct.signatures[core.id]
+            waiting.setdefault(alike, []).append(core.id)
     through = {topology.boot_core: topology.boot_core}
     near = [topology.boot_core]
     while near and waiting:
@@ -81,8 +80,10 @@ def stranded(topology: Topology, slots: Slots, tree: Mapping[int, int]) -> None:
 class _Direct:
     """Whether a transport serves two cores in both directions without relaying.  Kept by what decides it."""
 
-    def __init__(self, topology: Topology, registry: Registry, slots: Slots) -> None:
-        self._topology, self._slots = topology, slots
+    def __init__(self, board: Board, registry: Registry, slots: Slots) -> None:
+        self._topology, self._slots = board.topology(), slots
+        self.signatures = {core.id: signature(self._topology, core.id) for core in self._topology.cores}
+        self._by_class = any(slot.startswith("transport:") for slot, _ in board.bindings())
         relayed = [transport for transport in registry.transports if transport.scope == "circuit"]
         self._relayed = {transport.name for transport in relayed}
         self._limit = min((transport.rank for transport in relayed), default=None)
@@ -92,14 +93,18 @@ class _Direct:
         return self._one_way(a, b) and self._one_way(b, a)
 
     def _one_way(self, a: int, b: int) -> bool:
-        slot = f"transport:{self._topology.pair_class(a, b)}"
-        named = self._slots.named(slot)
-        key = (named, signature(self._topology, a), signature(self._topology, b))
+        named = self._slots.named(self._slot(a, b)) if self._by_class else ""
+        key = (named, self.signatures[a], self.signatures[b])
         if key not in self._known:
-            self._known[key] = named not in self._relayed and self._served(slot, a, b)
+            self._known[key] = self._served(self._slot(a, b), a, b)
         return self._known[key]
 
+    def _slot(self, a: int, b: int) -> str:
+        return f"transport:{self._topology.pair_class(a, b)}"
+
     def _served(self, slot: str, a: int, b: int) -> bool:
+        if self._slots.named(slot) in self._relayed:
+            return False
         try:
             decision = self._slots.decide(slot, (a, b))
         except BindingError:
