@@ -67,9 +67,7 @@ def test_a_measured_machine_is_bound_again_and_is_faster() -> None:
 def test_a_slow_mailbox_named_first_gives_way_where_it_was_measured(tmp_path: Path) -> None:
     """Both really run: the mailbox of the ZCU102 and the ring in its memory."""
     board, plugins = load_board("zcu102"), Registry.load()
-    facts = [
-        *measure(board, plugins, "sim", BootOptions(), QUICK).facts,
-    ]
+    facts = measure(board, plugins, "sim", BootOptions(), QUICK).facts
     slow = next(f for f in facts if f.values[:2] == ("island:remote:a53->r5", "mailbox"))
     quick = next(f for f in facts if f.values[:2] == ("island:remote:a53->r5", "ncring"))
     assert int(slow.values[2]) > 5 * int(quick.values[2])
@@ -136,6 +134,22 @@ def test_the_numa_tree_goes_by_measured_distance_when_every_leader_is_measured()
     assert order() == (28, 20, 24, 12, 16, 4, 8)
     assert order(*far_is_near) == (4, 8, 12, 16, 20, 24, 28)
     assert order(*far_is_near[:3]) == order(), "a leader without a measurement: hops for all"
+
+
+def test_why_shows_predicted_against_measured_for_any_pair_of_the_class(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board, path = load_board("zcu102"), tmp_path / "facts.json"
+    facts = (fact("island:remote:a53->r5", "ncring", 9_000_000), fact("island:remote:a53->r5", "mailbox", 500_000))
+    Findings("zcu102", board.machine_hash, "sim", 0, facts).save(path)
+    for pair in ("0->4", "1->5", "3->4"):
+        assert run(["why", "zcu102", f"transport:{pair}", "--measured", str(path)]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith(f"transport:{pair}: mailbox, decided by policy")
+        assert f"  mailbox: 400.0 assumed; 500.0, sd 0.0, pairs from 500.0 to 500.0, n 10  {path}: on sim" in out
+        assert f"measured {path}: on sim" in out.partition("because")[2]
+    assert run(["why-not", "zcu102", "transport:1->5=ncring", "--measured", str(path)]) == 0
+    assert "ncring serves it" in capsys.readouterr().out
 
 
 def test_findings_are_the_same_bytes_and_read_back(tmp_path: Path) -> None:

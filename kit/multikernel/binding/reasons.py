@@ -26,7 +26,7 @@ from typing import TypeAlias
 from multikernel.assemble import DEFAULT_BACKEND, Knowledge, assemble, backend_for
 from multikernel.binding.changes import Answer, Change, Question, changes
 from multikernel.binding.edits import Edit, content, value_at
-from multikernel.binding.measured import timings
+from multikernel.binding.measured import place, timings
 from multikernel.binding.moves import Move
 from multikernel.binding.placed_reasons import PLACED, placed_slots
 from multikernel.binding.reason import Reason, core_of, proofs
@@ -127,7 +127,14 @@ def _bare(known: Knowledge, slot: str) -> tuple[str, tuple[int, int] | None]:
     if match is None:
         return slot, _pair_of(known, slot)
     a, b = (core_of(known, int(text), slot) for text in match.groups()[1:])
+    _classed(known, a, b)
     return f"transport:{known.board.topology().pair_class(a, b)}", (a, b)
+
+
+def _classed(known: Knowledge, a: int, b: int) -> None:
+    """What was measured of the pair's class counts for it."""
+    if known.measured:
+        place(known.skb, known.board, a, b)
 
 
 def every_slot(known: Knowledge) -> tuple[str, ...]:
@@ -143,6 +150,7 @@ def _plugin(known: Knowledge, slot: str) -> Reason:
 def _transport(known: Knowledge, slot: str) -> Reason:
     if match := PAIR.fullmatch(slot):
         a, b = (core_of(known, int(text), slot) for text in match.groups()[1:])
+        _classed(known, a, b)
         return _slot(known, slot, f"transport:{known.board.topology().pair_class(a, b)}", (a, b))
     return _slot(known, slot, slot, _pair_of(known, slot))
 

@@ -29,10 +29,9 @@ from multikernel.assemble import assemble
 from multikernel.blueprint import Blueprint
 from multikernel.board import Board, load_board
 from multikernel.cli import output
-from multikernel.cli.assemble import complete_board
+from multikernel.cli.assemble import complete_board, measured_facts
 from multikernel.cli.bootview import View, milliseconds, open_view, process_tree, result_tables
 from multikernel.cli.keep import Keep
-from multikernel.cli.measure import measured_facts
 from multikernel.errors import BindingError, BootTimeout, ProgramFailed, UsageError
 from multikernel.events import Assumed, CoreFailed, Event, Row
 from multikernel.findings import Findings

@@ -14,19 +14,11 @@ import typer
 from multikernel.assemble import assemble
 from multikernel.binding.measured import timings
 from multikernel.board import load_board
-from multikernel.board.model import Board
 from multikernel.cli import output
 from multikernel.cli.assemble import complete_board
-from multikernel.findings import load
 from multikernel.interfaces import BootOptions
-from multikernel.knowledge.facts import Fact
 from multikernel.measuring import measure as measure_board
 from multikernel.registry import Registry
-
-
-def measured_facts(path: str, board: Board) -> tuple[Fact, ...]:
-    """The facts of `--measured FILE`; none without one.  Raises FileError."""
-    return load(Path(path), board) if path else ()
 
 
 def measure(
@@ -83,8 +75,8 @@ def measure(
             ("class", "transport", "predicted", "measured", "sd", "low", "high", "p99", "n", ""),
             *(
                 (
-                    cls, timing.transport, f"{ns(timing.predicted)} {timing.status}".strip(), ns(timing.mean),
-                    ns(timing.sd), ns(timing.low), ns(timing.high), ns(timing.p99), str(timing.count),
+                    cls, timing.transport, f"{output.ns(timing.predicted)} {timing.status}".strip(),
+                    *map(output.ns, (timing.mean, timing.sd, timing.low, timing.high, timing.p99)), str(timing.count),
                     "bound" if timing.transport == chosen.get(cls) else "",
                 )
                 for cls, timing in rows
@@ -100,8 +92,3 @@ def measure(
         output.emit("what was measured changes no binding")
     if out:
         output.emit(f"written to {out}: mkit assemble {board} --measured {out}")
-
-
-def ns(ps: int) -> str:
-    """Picoseconds as nanoseconds; empty where not known."""
-    return f"{ps / 1000:.1f}" if ps >= 0 else ""

@@ -100,6 +100,11 @@ def emit_table(rows: Sequence[Sequence[str]], indent: str = "") -> None:
         emit((indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))).rstrip())
 
 
+def ns(ps: int) -> str:
+    """Picoseconds as nanoseconds; empty where not known (-1)."""
+    return f"{ps / 1000:.1f}" if ps >= 0 else ""
+
+
 def note(text: str, level: int = 0) -> None:
     """A line on stderr, if -v was given at least `level` times."""
     if _settings.verbose >= level:

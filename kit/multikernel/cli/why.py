@@ -148,12 +148,15 @@ def _show(known: Knowledge, found: Reason) -> None:
     if found.candidates:
         output.emit(output.style("candidates, least rank first", "bold"))
         output.emit_table([(str(entry.rank), entry.name) for entry in found.candidates], "  ")
-    for timing in found.timings:
-        predicted = f"{timing.predicted} ps" if timing.predicted >= 0 else "nothing"
-        output.emit(
-            f"  {timing.transport}: predicted {predicted} ({timing.status or 'not stated'}), measured {timing.mean} ps,"
-            f" sd {timing.sd}, n {timing.count}  {output.style(timing.source, 'dim')}"
-        )
+    if found.timings:
+        output.emit(output.style("one way in ns, as the board predicts and as measured", "bold"))
+        for timing in found.timings:
+            predicted = f"{output.ns(timing.predicted)} {timing.status}" if timing.predicted >= 0 else "not stated"
+            mean, sd, low, high = map(output.ns, (timing.mean, timing.sd, timing.low, timing.high))
+            output.emit(
+                f"  {timing.transport}: {predicted}; {mean}, sd {sd}, pairs from {low} to {high}, n {timing.count}  "
+                + output.style(timing.source, "dim")
+            )
     if found.proofs:
         output.emit(output.style("because", "bold"))
         told: set[str] = set()
