@@ -97,7 +97,10 @@ def test_why_names_rule_facts_and_rejected(capsys: pytest.CaptureFixture[str]) -
     code, out, _ = run(capsys, "why", "paper-8x4-amd", "transport:0->31")
     assert code == 0
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert lines[:2] == ["transport:0->31: ump, decided by policy", "class hops:4, decided for 0->28; 64 pairs are hops:4"]
+    assert lines[:2] == [
+        "transport:0->31: ump, decided by policy",
+        "class hops:4, decided for 0->28; 64 pairs are hops:4",
+    ]
     assert "10 ump" in lines
     policies = "multikernel/knowledge/policies"
     assert f"coherent(0, 31) by {policies}/pairs.dl:4: coherent(A, B) <= island(A, I) & island(B, I)" in lines

@@ -59,7 +59,5 @@ def known(kind: str, name: str) -> Offer | None:
 def lacking(kind: str, installed: tuple[str, ...], serves: str = "") -> tuple[Offer, ...]:
     """What is known and not installed, of a kind; with `serves`, only what says so."""
     return tuple(
-        offer
-        for offer in OFFERS
-        if offer.kind == kind and offer.name not in installed and serves in ("", offer.serves)
+        offer for offer in OFFERS if offer.kind == kind and offer.name not in installed and serves in ("", offer.serves)
     )
