@@ -14,7 +14,7 @@ from multikernel.registry import Registry
 from multikernel.system.layout import Layout
 from multikernel.system.routes import Routes
 from tests.circuits.boards import CARDS, CHAIN
-from tests.promises.kernels import blueprint
+from tests.promises.kernels import blueprint, boot
 
 
 @pytest.mark.parametrize(
@@ -137,3 +137,21 @@ def test_what_two_cores_share_lies_where_both_see_it(board: str) -> None:
                 assert layout.sees(a.id, *area)
                 assert layout.sees(b.id, *area)
                 assert area.base < layout.bell(a.id, 1, b.id) < area.base + area.size
+
+
+def test_a_board_may_have_a_class_relayed_that_could_be_served(tmp_path: Path) -> None:
+    path = tmp_path / "asked.yaml"
+    path.write_text('extends: paper-8x4-amd\nname: asked\nbind: {transport: {"hops:2": multi-hop}}\n')
+    bound = assemble(str(path), platform="sim")
+    assert {core.id: core.gateway for core in bound.cores if core.gateway} == dict.fromkeys(range(12, 20), 4)
+    with boot(bound, {}) as kernel:
+        rows = kernel.run("conform", messages=40)
+        assert dict(zip(rows.column("class"), rows.column("transport"), strict=True))["hops:2"] == "multi-hop"
+        assert kernel.run("unmap", pages=1).stale_hits == 0
+
+
+def test_a_board_that_has_every_way_relayed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "asked.yaml"
+    path.write_text('extends: x86-qemu\nname: asked\nbind: {transport: multi-hop}\n')
+    with pytest.raises(BindingError, match="core 1 has no way to boot core 0"):
+        assemble(str(path), platform="sim")
