@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multikernel import Multikernel, assemble, load_board
+from multikernel import Multikernel, assemble, interfaces, load_board
 from multikernel.board import Board
-from multikernel.board.contracts import Contract, Side, breaches
+from multikernel.board.contracts import LINE, Contract, Side, breaches, needs
 from multikernel.board.topology import Topology
 from multikernel.errors import BindingError
+from multikernel.system import ring
 
 SIZE = 64
 """Bytes of each region of the made boards."""
@@ -90,6 +91,11 @@ def test_it_accepts_what_both_sides_decode_byte_by_byte_to_the_same(
     assert {breach.path[0] for breach in told} <= {
         name for name, view in zip("ab", views, strict=True) if view != wanted
     }
+
+
+def test_the_ring_needs_what_the_kit_s_ring_has() -> None:
+    assert LINE == interfaces.LINE
+    assert [needs(slots) for slots in (1, 16)] == [2 * ring.direction(slots) * LINE for slots in (1, 16)]
 
 
 FIXED = """

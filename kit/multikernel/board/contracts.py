@@ -21,7 +21,9 @@ from typing import NamedTuple
 
 from multikernel.board.spaces import Window
 from multikernel.board.topology import Topology
-from multikernel.interfaces import LINE
+
+LINE = 64
+"""Bytes of a channel's lines: `multikernel.interfaces.LINE`, which takes long to import."""
 
 
 @dataclass(frozen=True, slots=True)
