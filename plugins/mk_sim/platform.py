@@ -91,7 +91,7 @@ class Simulation:
 
     def boot(self) -> None:
         """Run until the boot core's monitor says that the kernel is up."""
-        if not self._blueprint.interconnect.latencies:
+        if not (self._blueprint.interconnect.latencies or self._blueprint.interconnect.matrix):
             self._sink(Assumed(0, NO_LATENCY))
         for text in self._assumptions:
             self._sink(Assumed(0, text))

@@ -17,6 +17,7 @@ from mk_sim.parameters import Parameters, derive
 from mk_sim.wires import Wires
 from multikernel import Multikernel, assemble
 from multikernel.blueprint import Blueprint, Latency, MatrixRow
+from multikernel.events import Assumed
 from tests.sim.machines import SQUARE, machine
 from tests.sim.table2 import Pair
 
@@ -298,3 +299,23 @@ def test_a_channel_at_its_receiver_is_at_the_sender_of_what_comes_back(tmp_path:
     file.write_text(f"extends: epyc-7742-2s\nlatency:\n  method: test\n  classes:\n{rows}")
     blueprint = assemble(str(file))
     met(600, pinged(blueprint, "hops:1")["hops:1"], 2250)
+
+
+def test_a_board_with_a_matrix_alone_is_taken_by_it(tmp_path: Path) -> None:
+    """Each direction its own, so half a round trip is their mean; and nothing is said to be assumed."""
+    file = tmp_path / "two.yaml"
+    file.write_text("""\
+schema: board/1
+name: two
+summary: Two cores whose latencies were measured.
+kinds: {small: {isa: x86-64, mhz: 1000, outstanding: 8, store_buffer: 44}}
+cores: [{ids: 0, kind: small, start: boot}, {ids: 1, kind: small}]
+regions: [{id: mem, size: 64M, base: 0}]
+coherence: [{cores: 0-1, protocol: directory}]
+notify: [{src: 0-1, dst: 0-1, via: ipi}]
+latency: {method: test, matrix: {ids: [0, 1], status: measured, source: test, matrix: [[0, 300], [500, 0]]}}
+""")
+    blueprint = assemble(str(file))
+    met(400, pinged(blueprint)["remote"], 1000)
+    with Multikernel(blueprint).boot("sim") as kernel:
+        assert not [event for event in kernel.events if isinstance(event, Assumed)]
