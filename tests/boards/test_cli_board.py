@@ -69,6 +69,10 @@ def test_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert schema["properties"]["schema"] == {"const": "board/1", "title": "Schema", "type": "string"}
     assert {"extends", "cpu-driver"} <= {*schema["properties"], *schema["$defs"]["BindSection"]["properties"]}
+    rows = {name: set(row["properties"]) for name, row in schema["$defs"].items()}
+    assert rows["ChannelRow"] >= {"region", "offset", "size", "slots", "transport", "a", "b"}
+    assert rows["LatencySection"] == {"method", "classes", "offsets", "matrix"}
+    assert rows["DeviceRow"] >= {"irqs", "msi", "bars", "bridge", "apertures", "channels"}
     assert schema["anyOf"][1]["required"] == ["schema", "name", "summary", "kinds", "cores", "regions"]
 
 
