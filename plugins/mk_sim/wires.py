@@ -153,7 +153,7 @@ class Wires:
         node is as far as the farthest of the node's cores."""
         core = self._cores[requester]
         if self._islands_apart and core.node >= 0 <= home:
-            near = [other for place, other in enumerate(self._cores) if other.node == home]
+            near = [other for other in self._cores if other.node == home]
             if self._crowd[requester] == 1:
                 near = [other for other in near if other is not core]
             if near:
