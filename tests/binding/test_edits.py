@@ -16,7 +16,7 @@ from multikernel.board.find import packaged_folder
 from multikernel.registry import Registry
 
 BOARDS = sorted(path.stem for path in packaged_folder().glob("*.yaml"))
-SMALL = 8
+SMALL = 6
 """Cores of a board of which every other choice is asked for; of larger ones the smallest edit."""
 LARGE = 32
 """Cores of a board of which, for time, only the first slot of each kind is asked for beyond this."""

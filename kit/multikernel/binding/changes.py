@@ -28,7 +28,7 @@ from multikernel.binding.measured import place
 from multikernel.binding.moves import Move, moves, moves_away
 from multikernel.binding.slots import Slots
 from multikernel.board.model import Board
-from multikernel.errors import BindingError, BoardError
+from multikernel.errors import BindingError, BoardError, UsageError
 from multikernel.knowledge.explain import Derivation, Failure
 from multikernel.knowledge.facts import Key, Source
 
@@ -152,7 +152,7 @@ class _Search:
         try:
             with _supposing(self._known, first, lambda: self._said) as (_, then):
                 return tuple(move for move in self._moves(then) if _told(move) not in self._tried)
-        except (BindingError, BoardError):
+        except (BindingError, BoardError, UsageError):
             return ()
 
     def _moves(self, known: Knowledge) -> tuple[Move, ...]:
@@ -185,7 +185,7 @@ class _Search:
                     _all_filled(then)
                 self._found[answer.chosen] = Change(edits, answer.slot, answer.chosen)
                 return True
-        except (BindingError, BoardError):
+        except (BindingError, BoardError, UsageError):
             return False
 
 
