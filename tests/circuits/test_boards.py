@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +54,19 @@ def test_the_same_seed_gives_the_same_run(board: str) -> None:
         with boot(board, {}, seed=7) as kernel:
             kernel.run("conform", messages=20)
             digests.add(kernel.stop().digest)
+    assert len(digests) == 1
+
+
+@pytest.mark.determinism
+def test_hash_seeds_change_nothing() -> None:
+    code = "import sys; from tests.determinism.runs import digest; print(digest(sys.argv[1], 'ping'))"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code, HOPS], cwd=Path(__file__).parents[2], text=True, check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed}, stdout=subprocess.PIPE,
+        ).stdout
+        for seed in ("0", "1", "4711")
+    }  # fmt: skip
     assert len(digests) == 1
 
 

@@ -152,6 +152,6 @@ def test_a_board_may_have_a_class_relayed_that_could_be_served(tmp_path: Path) -
 
 def test_a_board_that_has_every_way_relayed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "asked.yaml"
-    path.write_text('extends: x86-qemu\nname: asked\nbind: {transport: multi-hop}\n')
+    path.write_text("extends: x86-qemu\nname: asked\nbind: {transport: multi-hop}\n")
     with pytest.raises(BindingError, match="core 1 has no way to boot core 0"):
         assemble(str(path), platform="sim")
