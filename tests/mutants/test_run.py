@@ -89,4 +89,4 @@ def test_the_command_fails(patch: str, problem: str, tmp_path: Path) -> None:
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run.main(["lost-massage"])
-    assert "no mutant lost-massage; there are: acknowledgement" in capsys.readouterr().err
+    assert "no mutant lost-massage; there are: access" in capsys.readouterr().err
