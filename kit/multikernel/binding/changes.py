@@ -1,7 +1,8 @@
 """The smallest edits of a board that would change a choice.
 
 Each is tried: the board's content is edited and checked like a file, its facts replace the old ones, the slot is
-decided again, and every other slot must still be filled.  So what is told is what would happen.
+decided again, and every other slot must still be filled; boards of few cores are assembled.  So what is told is what
+would happen.
 
 1. Naming another candidate under `bind`.
 2. A single move (`moves.py`): what would take a fact of the proof away, or bring one that a rejected plugin lacks.
@@ -20,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
-from multikernel.assemble import Knowledge
+from multikernel.assemble import Knowledge, assemble
 from multikernel.binding.board_facts import entries
 from multikernel.binding.edits import Edit, with_followers
 from multikernel.binding.gateways import gateways
@@ -28,12 +29,14 @@ from multikernel.binding.measured import place
 from multikernel.binding.moves import Move, moves, moves_away
 from multikernel.binding.slots import Slots
 from multikernel.board.model import Board
-from multikernel.errors import BindingError, BoardError, UsageError
+from multikernel.errors import BindingError, BoardError, MultikernelError, UsageError
 from multikernel.knowledge.explain import Derivation, Failure
 from multikernel.knowledge.facts import Key, Source
 
 TRIALS = 24
 """How many edited boards are tried for one question: some tens of milliseconds each at 512 cores."""
+ASSEMBLED = 64
+"""Cores of a board up to which what was found is also assembled: some tenths of a second."""
 NAMING = tuple(("bind", head) for head in ("skb", "cpu-driver", "monitor", "transport", "consistency"))
 """Where a board names plugins: that changes no fact.  (Longer paths begin so.)"""
 SUPPOSED = Source("asserted", "supposed")
@@ -183,9 +186,11 @@ class _Search:
                     return False
                 if self._before:
                     _all_filled(then)
+                    if len(then.board.topology().cores) <= ASSEMBLED:
+                        assemble(then.board, then.registry, then.platform, then.measured)
                 self._found[answer.chosen] = Change(edits, answer.slot, answer.chosen)
                 return True
-        except (BindingError, BoardError, UsageError):
+        except MultikernelError:
             return False
 
 
