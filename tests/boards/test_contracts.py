@@ -16,6 +16,7 @@ from multikernel.board.contracts import LINE, Contract, Side, breaches, needs
 from multikernel.board.topology import Topology
 from multikernel.errors import BindingError
 from multikernel.system import ring
+from multikernel.system.layout import Layout
 
 SIZE = 64
 """Bytes of each region of the made boards."""
@@ -146,10 +147,36 @@ def test_nothing_else_is_placed_on_what_is_fixed(tmp_path: Path) -> None:
     assert not [span for span in spans if span[0] == "ddr" and fixed - 0x4000 < span[1] < fixed - 0x2000]
 
 
-def test_kernels_talk_over_a_fixed_channel(tmp_path: Path) -> None:
-    kernel = Multikernel(assemble(write(tmp_path, FIXED)))
+LOW = """
+extends: zcu102
+name: low
+channels:
+  - region: ddr
+    offset: 0x1000
+    size: 8K
+    slots: 30
+    a: {core: 0, address: 0x101000, cached: true, doorbell: true}
+    b: {core: 4, address: 0x101000, cached: false, doorbell: true}
+"""
+
+
+@pytest.mark.parametrize("text", [FIXED, LOW])
+def test_kernels_talk_over_a_fixed_channel(tmp_path: Path, text: str) -> None:
+    kernel = Multikernel(assemble(write(tmp_path, text)))
     with kernel.boot("sim"):
         assert {core.state for core in kernel.cores()} == {"joined"}
+
+
+def test_no_memory_is_given_out_where_a_channel_is_fixed(tmp_path: Path) -> None:
+    blueprint = assemble(write(tmp_path, LOW))
+    layout = Layout(blueprint)
+    ddr = next(memory.base for memory in blueprint.memory if memory.region == "ddr")
+    spans = [(ddr + c.offset, 2 * (c.slots + 1) * LINE) for c in blueprint.channels if c.region == "ddr"]
+    spans += [(arena.base, arena.size) for core in blueprint.cores for arena in layout.areas(core.id)]
+    spans += [(pool.base, pool.size) for pool in layout.pools]
+    assert len(layout.pools) == 1
+    assert all(low + size <= high for (low, size), (high, _) in pairwise(sorted(spans)))
+    assert min(arena.base for core in blueprint.cores for arena in layout.areas(core.id)) == ddr + 0x2000
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 Every core computes the same answers from the blueprint, so nothing has to be told.  A region holds equal
 arenas for the cores whose home it is, then what the memory server gives out (`pools`), and at its top the
-channels fixed at assembly.  An arena holds:
+channels fixed at assembly; where a board fixes one so low that this leaves too little, the longest part without
+channels takes the place of the region.  An arena holds:
 
     bells       one line a dispatcher: its first word is 1 while the dispatcher does not look
     broadcast   a ring with one writer, this core's monitor, and many readers
@@ -79,11 +80,11 @@ class Layout:
     """The layout of one blueprint; holds nothing but the blueprint's numbers."""
 
     def __init__(self, blueprint: Blueprint) -> None:
-        tops: dict[str, int] = {memory.region: memory.size for memory in blueprint.memory}
+        free: dict[str, tuple[int, int]] = {memory.region: (0, memory.size) for memory in blueprint.memory}
         for channel in blueprint.channels:
             for region, offset in ((channel.region, channel.offset), (channel.far_region, channel.far_offset)):
                 if region:
-                    tops[region] = min(tops[region], offset)
+                    free[region] = 0, min(free[region][1], offset)
         bases = {"": 0, **{memory.region: memory.base for memory in blueprint.memory}}
         gateways = {core.id: blueprint.boot_core if core.gateway < 0 else core.gateway for core in blueprint.cores}
         self._boot_channels = {
@@ -112,15 +113,23 @@ class Layout:
         for core in blueprint.cores:
             for memory in (homes[core.id], *annexes[core.id], *berths.get(core.id, ())):
                 counts[memory.region] = counts.get(memory.region, 0) + 1
+        for memory in (homes[number] for number in sorted(homes)):
+            bottom, top = free[memory.region]
+            if (top - bottom) // counts[memory.region] < MINIMUM:
+                free[memory.region] = _gap(blueprint, memory)
         placed: dict[str, int] = {}
 
+        def share(region: Memory) -> int:
+            bottom, top = free[region.region]
+            return min((top - bottom) // counts[region.region] // PAGE * PAGE, MAXIMUM)
+
         def place(region: Memory, least: int) -> Arena:
-            size = min(tops[region.region] // counts[region.region] // PAGE * PAGE, MAXIMUM)
+            size = share(region)
             if size < least:
                 raise LocalMisuse(f"region {region.region} of {region.size} bytes is too small for its cores")
             index = placed.get(region.region, 0)
             placed[region.region] = index + 1
-            return Arena(region.base + index * size, size)
+            return Arena(region.base + free[region.region][0] + index * size, size)
 
         self._arenas = {core.id: place(homes[core.id], MINIMUM) for core in blueprint.cores}
         self._annexes = {
@@ -132,9 +141,9 @@ class Layout:
         self.pools = tuple(
             Pool(memory.node, end, top - end)
             for memory in sorted(given.values(), key=lambda home: home.base)
-            for size in [min(tops[memory.region] // counts[memory.region] // PAGE * PAGE, MAXIMUM)]
-            for end in [memory.base + counts[memory.region] * size]
-            for top in [memory.base + tops[memory.region] // PAGE * PAGE]
+            for bottom, above in [free[memory.region]]
+            for end in [memory.base + bottom + counts[memory.region] * share(memory)]
+            for top in [memory.base + above // PAGE * PAGE]
             if top > end
         )
 
@@ -193,6 +202,26 @@ class Layout:
 
 def _within(base: int, size: int, spans: Sequence[Span]) -> bool:
     return any(span.base <= base and base + size <= span.base + span.size for span in spans)
+
+
+def _gap(blueprint: Blueprint, memory: Memory) -> tuple[int, int]:
+    """The longest part of a region that no channel lies in, from a whole page on; the lowest of equal ones.  A
+    channel over a device takes all that follows."""
+    spans = [
+        (channel.offset, channel.offset + -(-2 * (channel.slots + 1) * LINE // PAGE) * PAGE)
+        for channel in blueprint.channels
+        if channel.region == memory.region and not channel.far_region
+    ]
+    for channel in blueprint.channels:
+        if channel.far_region:
+            ends = ((channel.region, channel.offset), (channel.far_region, channel.far_offset))
+            spans += [(offset, memory.size) for region, offset in ends if region == memory.region]
+    best, bottom = (0, 0), 0
+    for low, high in sorted([*spans, (memory.size, memory.size)]):
+        if low - bottom > best[1] - best[0]:
+            best = bottom, low
+        bottom = max(bottom, -(-high // PAGE) * PAGE)
+    return best
 
 
 class _Sight:
