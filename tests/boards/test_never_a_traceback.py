@@ -12,7 +12,30 @@ from multikernel.board.find import packaged_folder
 from multikernel.errors import BoardError
 from multikernel.spec import BoardDirSpec
 
+ALL = """
+channels:
+  - region: ocm
+    offset: 0x0
+    size: 4K
+    slots: 16
+    a: {core: 0, address: 0xfffc0000, line: 64, cached: true, endian: little, doorbell: true}
+    b: {core: 4, address: 0x20000000, line: 32, cached: false}
+devices:
+  - {id: mbox, cls: mailbox, channels: 8, irqs: 2}
+  - {id: pci0, cls: pci-host, apertures: [{base: 0x60000000, size: 16M}]}
+  - {id: nic0, cls: nic, bridge: pci0, iommu: mbox, irqs: 8, msi: true, bars: [{size: 64K}, {size: 1M, bits: 64}]}
+latency:
+  method: made up
+  classes:
+    - {cls: remote, mean: 180, sd: 0, unit: ns, status: assumed, source: t}
+    - {cls: remote, home: receiver, mean: 100, sd: 2, min: 80, max: 130, p99: 120, count: 12,
+       status: assumed, source: t}
+  offsets: [{cores: 0-1, plus: -3, status: assumed, source: t}]
+  matrix: {ids: [4, 0, 1], status: assumed, source: t, matrix: [[0, 1, 2], [3, 0, 4], [5, 6, 0]]}
+"""
+"""What the shipped boards may have no example of."""
 TEXTS = [path.read_text() for path in sorted(packaged_folder().glob("*.yaml"))]
+TEXTS += [(Path(__file__).parent / "bad/parents/two-islands.yaml").read_text() + ALL] * len(TEXTS)
 PIECES = [
     "",
     "~",
@@ -75,6 +98,10 @@ def broken(draw: st.DrawFn) -> str:
             case _:
                 lines[at] = lines[at][: draw(st.integers(0, len(lines[at])))]
     return "\n".join(lines)
+
+
+def test_the_board_with_all_sections_is_valid() -> None:
+    assert isinstance(load(TEXTS[-1]), Board)
 
 
 @given(broken())
