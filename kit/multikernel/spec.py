@@ -9,8 +9,9 @@ May not know: implementations, pluggy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from typer import Typer
 
     from multikernel.blueprint import CoreKind
+    from multikernel.events import Row
     from multikernel.interfaces import Platform, Transport
     from multikernel.knowledge.backend import SkbBackend
     from multikernel.system.driver import CpuDriverModel
     from multikernel.system.environment import MonitorMain, ProgramMain
+    from multikernel.system.operations import Operation
     from multikernel.system.protocol import ConsistencyProtocol
+    from multikernel.system.runtime import Dispatcher
 
 API_VERSION = 1
 """Version of the plugin API.  A plugin package says `multikernel_api = 1` in its `__init__`."""
@@ -119,6 +123,19 @@ class ProgramSpec(Spec):
     factory: ProgramMain
     parameters: tuple[tuple[str, type[int] | type[str]], ...] | None = None
     part_of: str = ""
+
+
+def on_use(home: str) -> ProgramMain:
+    """The coroutine function `module:name`, imported when a core first runs it: what is only listed costs nothing.
+
+    factory=on_use("mk_programs.ping:main")"""
+    module, _, name = home.partition(":")
+
+    def main(dispatcher: Dispatcher) -> Coroutine[Operation[object], object, tuple[Row, ...]]:
+        program: ProgramMain = getattr(import_module(module), name)
+        return program(dispatcher)
+
+    return main
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ May not know: the driver's logic, which is the same for every ISA (`multikernel.
 from __future__ import annotations
 
 from multikernel.blueprint import CoreKind, Cost
-from multikernel.system.page_tables import NO_FORMAT
 
 _CYCLES = (
     ("boot", 10000), ("start_core", 20000), ("trap", 100), ("cap_invoke", 300),
@@ -33,7 +32,7 @@ COSTS = tuple(Cost(name, cycles, CODE if cycles else NOTHING) for name, cycles i
 class AcceleratorDriver:
     """The model of one kind; see `multikernel.system.driver.CpuDriverModel`."""
 
-    paging = NO_FORMAT
+    paging = "none"
 
     def __init__(self, kind: CoreKind) -> None:
         self.isa = kind.isa

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from mk_conformance import channels
 from multikernel.hookspecs import hookimpl
-from multikernel.spec import ProgramSpec
+from multikernel.spec import ProgramSpec, on_use
 
 multikernel_api = 1
 
@@ -14,8 +13,15 @@ def programs() -> Iterator[ProgramSpec]:
     yield ProgramSpec(
         "conform",
         "Channels keep their promises, over a pair of every class and on one core.",
-        factory=channels.main,
+        factory=on_use("mk_conformance.channels:main"),
         parameters=(("messages", int),),
     )
-    yield ProgramSpec("conform-client", "One side of conform.", factory=channels.client, part_of="conform")
-    yield ProgramSpec("conform-server", "The other side of conform.", factory=channels.server, part_of="conform")
+    yield ProgramSpec(
+        "conform-client", "One side of conform.", factory=on_use("mk_conformance.channels:client"), part_of="conform"
+    )
+    yield ProgramSpec(
+        "conform-server",
+        "The other side of conform.",
+        factory=on_use("mk_conformance.channels:server"),
+        part_of="conform",
+    )

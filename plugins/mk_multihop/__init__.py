@@ -2,11 +2,17 @@
 
 from collections.abc import Iterator
 
-from mk_multihop.transport import MultiHop
 from multikernel.hookspecs import hookimpl
+from multikernel.interfaces import Transport
 from multikernel.spec import TransportSpec
 
 multikernel_api = 1
+
+
+def _transport() -> Transport:
+    from mk_multihop.transport import MultiHop
+
+    return MultiHop()
 
 
 @hookimpl
@@ -14,7 +20,7 @@ def transports() -> Iterator[TransportSpec]:
     yield TransportSpec(
         "multi-hop",
         "Virtual circuits through the monitors between two cores that nothing joins directly.",
-        factory=MultiHop,
+        factory=_transport,
         requires="routed(A, B)",
         rank=90,
         scope="circuit",

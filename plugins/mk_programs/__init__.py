@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from mk_programs import ping, unmap
 from multikernel.hookspecs import hookimpl
-from multikernel.spec import ProgramSpec
+from multikernel.spec import ProgramSpec, on_use
 
 multikernel_api = 1
 
@@ -14,20 +13,26 @@ def programs() -> Iterator[ProgramSpec]:
     yield ProgramSpec(
         "ping",
         "Latency and throughput of every class of pair of cores.",
-        factory=ping.main,
+        factory=on_use("mk_programs.ping:main"),
         parameters=(("rounds", int), ("messages", int), ("class", str), ("pairs", int)),
         metal=("ping.c",),
     )
     yield ProgramSpec(
-        "ping-probe", "One side of ping: measures to its argument's core.", factory=ping.probe, part_of="ping"
+        "ping-probe",
+        "One side of ping: measures to its argument's core.",
+        factory=on_use("mk_programs.ping:probe"),
+        part_of="ping",
     )
-    yield ProgramSpec("ping-echo", "The other side of ping.", factory=ping.echo, part_of="ping")
+    yield ProgramSpec("ping-echo", "The other side of ping.", factory=on_use("mk_programs.ping:echo"), part_of="ping")
     yield ProgramSpec(
         "unmap",
         "A page mapped on all cores and taken away by each protocol.",
-        factory=unmap.main,
+        factory=on_use("mk_programs.unmap:main"),
         parameters=(("pages", int), ("cores", int), ("protocol", str)),
     )
     yield ProgramSpec(
-        "unmap-touch", "One core of unmap: touches the page until it is gone.", factory=unmap.touch, part_of="unmap"
+        "unmap-touch",
+        "One core of unmap: touches the page until it is gone.",
+        factory=on_use("mk_programs.unmap:touch"),
+        part_of="unmap",
     )
