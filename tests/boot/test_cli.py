@@ -113,7 +113,7 @@ def test_what_does_not_end_exits_6(mkit: Mkit) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["paper-8x4"], 3, "board-unknown: no board 'paper-8x4'; did you mean paper-8x4-amd?"),
+        (["paper-8x4"], 3, "board-unknown: no board 'paper-8x4'; did you mean paper-8x4-amd"),
         (["x86-qemu", "--platform", "simm"], 2, "there is no platform 'simm' (did you mean sim?)"),
         (["x86-qemu", "--run", "pnig"], 2, "there is no program 'pnig' (did you mean ping?"),
         (
@@ -250,7 +250,7 @@ def test_an_image_of_a_board(mkit: Mkit, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["zcu102"], 5, "binding: slot cpu-driver:"),
+        (["zcu102"], 5, "binding: core 4 has no way to boot core 0"),
         (["x86-qemu", "--platform", "sim"], 2, "platform sim boots no image; those that do: qemu"),
         (["x86-qemu", "--platform", "qmeu"], 2, "there is no platform 'qmeu' (did you mean qemu?)"),
         (["x86-qemu", "-o", "/dev/null/x"], 3, "file: /dev/null/x: Not a directory"),

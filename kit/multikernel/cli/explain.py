@@ -76,8 +76,6 @@ RULES = {
     "operator": "Arithmetic is +, - and *: backends would round anything else differently.",
     "policy-clash": "Two policies define one predicate, and rules of one name add up; rename it in the board's own.",
     "policy-lacks": "A policy must define what the kit asks of it; docs/skb.md lists the predicates by policy.",
-    "policy-clash": "Two policies define one predicate, and rules of one name add up; rename it in the board's own.",
-    "policy-lacks": "A policy must define what the kit asks of it; docs/skb.md lists the predicates by policy.",
     "recursion": "A predicate may call itself once, first in the body, and make no new numbers: so that rules end.",
     "sum": "for_each must tell rows apart, or equal values would count once.",
     "syntax": "The text is not Python's syntax, on which that of rules is built.",
