@@ -79,7 +79,7 @@ class _Machine:
             "schema: board/1",
             f"name: {name}",
             f"summary: {_quoted(f'This machine: {count} cores, {model}{crowded}.')}",
-            f"provenance: [{{source: this machine, note: {_quoted(note)}}}]",
+            f"provenance: [{{source: discovery, note: {_quoted(note)}}}]",
             f"virtualized: {'true' if 'hypervisor' in self._info('flags').split() else 'false'}",
             f"kinds: {{cpu: {{isa: {_ISAS.get(platform.machine(), platform.machine())}, mhz: {mhz or _UNKNOWN_MHZ}}}}}",
             "cores:",

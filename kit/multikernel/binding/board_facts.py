@@ -57,7 +57,7 @@ def assert_board(skb: Skb, board: Board) -> None:
     for name, values, path in entries(board):
         source = places.get(path)
         if source is None:
-            source = places[path] = Source("asserted", board.where(*path) or board.name)
+            source = places[path] = Source(kind, board.where(*path) or board.name)
         skb.assert_fact(name, values, source)
 
 
