@@ -9,6 +9,7 @@ import pytest
 
 import mk_boards
 from mk_boards.host import describe
+from multikernel.assemble import know
 from multikernel.board import Board, load_board
 from multikernel.board.yamlread import read_yaml
 from multikernel.errors import FileError
@@ -126,3 +127,13 @@ def test_a_machine_that_tells_nothing(tmp_path: Path) -> None:
     topology = loaded.topology()
     assert (topology.groups, topology.nodes, topology.pair_class(0, 1)) == ((), (), "remote")
     assert "no clock is told" in (loaded.provenance[0].note or "")
+
+
+def test_what_was_read_off_the_machine_is_known_as_discovered() -> None:
+    known = know("host:2")
+    fact = known.skb.fact("core", (1, known.board.topology().core(1).kind))
+    assert fact is not None
+    assert str(fact.source).startswith("discovered ")
+    shipped = know("x86-qemu").skb.fact("boot_core", (0,))
+    assert shipped is not None
+    assert shipped.source.kind == "asserted"

@@ -8,6 +8,7 @@ May not know: plugins, policies.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from multikernel.binding.device_facts import DEVICES, Entry, device_entries
 from multikernel.board.latencies import picoseconds
@@ -50,9 +51,15 @@ BOARD = (
 )
 
 
+DISCOVERY = "discovery"
+"""The source, in a board's provenance, of what was read off the machine at hand."""
+
+
 def assert_board(skb: Skb, board: Board) -> None:
-    """Declare the predicates and assert what the board says."""
+    """Declare the predicates and assert what the board says: discovered, where its provenance says so."""
     skb.declare(*BOARD)
+    found_out = any(row.source == DISCOVERY for row in board.provenance)
+    kind: Literal["asserted", "discovered"] = "discovered" if found_out else "asserted"
     places: dict[tuple[str | int, ...], Source] = {}
     for name, values, path in entries(board):
         source = places.get(path)
