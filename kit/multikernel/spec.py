@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -81,14 +81,29 @@ class TransportSpec(Spec):
     scope: Literal["channel", "link", "circuit"] = "channel"
 
 
+class ProtocolStep(NamedTuple):
+    """A numbered step of a consistency protocol, as the literature has it: reached when an event named in `on` makes
+    the protocol yield the effect `does`.  Events are `begin`, the names of phases, `accepted`, `refused`, `applied`;
+    effects the names of phases (sent), `vote`, `apply`, `release`, `complete`, `abort`."""
+
+    text: str
+    on: tuple[str, ...]
+    does: str
+
+
 @dataclass(frozen=True, slots=True)
 class ConsistencyProtocolSpec(Spec):
-    """A consistency protocol as step functions.  `replicates` names the objects it can serve."""
+    """A consistency protocol as step functions.  `replicates` names the objects it can serve.  For `mkit check`:
+    `phases` names the numbers of its messages from 1, `steps` are what it does, and `withstands` the faults under
+    which it still promises all but to finish."""
 
     name: str
     summary: str
     factory: Callable[[], ConsistencyProtocol]
     replicates: tuple[str, ...]
+    phases: tuple[str, ...] = ()
+    steps: tuple[ProtocolStep, ...] = ()
+    withstands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

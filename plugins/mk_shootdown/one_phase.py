@@ -21,12 +21,12 @@ from multikernel.errors import PeerError
 from multikernel.system.protocol import (
     ALL,
     EVERYBODY,
-    Applied,
     Apply,
     Branch,
     Complete,
     Effect,
     Event,
+    Received,
     ReplicaState,
     Send,
 )
@@ -56,7 +56,7 @@ class OnePhase:
         return [Send(EVERYBODY, operation, VALUE, value, tree, among), Apply(operation, value)]
 
     def step(self, state: ReplicaState, event: Event) -> Sequence[Effect]:
-        if isinstance(event, Applied):
+        if not isinstance(event, Received):
             return self._arrived(state, event.operation)
         if event.phase == VALUE:
             if event.operation in state.awaited:

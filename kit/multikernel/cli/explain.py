@@ -45,6 +45,8 @@ CODES = {
     "knowledge": "Rule text, a fact or a query that the knowledge base refuses; each mistake has its own code.",
     "budget": "A query took more steps than it was given; no answer is known.  Ask less, or raise the budget.",
     "engine": "Code on a simulated core raised outside any program; the cause is chained, -vvv shows it.",
+    "violated": "`mkit check` found a run in which a protocol does not keep what it promises; it is printed.  Exit 1.",
+    "unexplored": "The budget of `mkit check` was over before all was explored; raise it, or ask for less.  Exit 1.",
     "locked": "What is bound is not what the lock file says: each difference is listed; `assemble -o` locks anew.",
     "not-a-blueprint": "The file is no blueprint as this version of the kit writes it; `mkit assemble -o FILE` does.",
     "no-image": "The platform boots no image, or several do and none was named; `mkit plugins list` shows them.",

@@ -5,8 +5,8 @@
     prune(member, root, cores, absent) -> branches           the part of a tree that leads to some cores
 
 No I/O, no clock, no randomness: that is what lets a protocol be replayed, explored exhaustively at small
-sizes, and compared with its C twin.  The monitor carries effects out in order; an `Apply` is finished
-(its `Applied` event stepped) before the next effect is begun.
+sizes, and compared with its C twin.  The monitor carries effects out in order; an `Apply` or a
+`Release` is finished (its `Applied` event stepped), and a `Vote` answered (`Voted`), before the next effect is begun.
 
 May not know: monitors, channels, what is agreed on.
 """
@@ -40,9 +40,16 @@ class Received(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """The local effect of `operation` is done on this core."""
+    """The local effect of `operation`, an `Apply` or a `Release`, is done on this core."""
 
     operation: int
+
+
+class Voted(NamedTuple):
+    """This core's replica has been asked by a `Vote`: it can carry `operation` out if `accepted`."""
+
+    operation: int
+    accepted: bool
 
 
 EVERYBODY = -1
@@ -67,14 +74,29 @@ class Apply(NamedTuple):
     value: int
 
 
-class Complete(NamedTuple):
-    """On the core that asked: every core has carried it out."""
+class Vote(NamedTuple):
+    """Ask this core's replica whether it can carry `value` out.  If it can, it will until `Apply` or `Release`."""
 
     operation: int
+    value: int
 
 
-Event: TypeAlias = Received | Applied
-Effect: TypeAlias = Send | Apply | Complete
+class Release(NamedTuple):
+    """`value`, which this core accepted, is not carried out anywhere: what was held for it is free."""
+
+    operation: int
+    value: int
+
+
+class Complete(NamedTuple):
+    """On the core that asked: every core has carried it out, or, not `committed`, none has and none will."""
+
+    operation: int
+    committed: bool = True
+
+
+Event: TypeAlias = Received | Applied | Voted
+Effect: TypeAlias = Send | Apply | Vote | Release | Complete
 
 
 class Member(NamedTuple):
@@ -90,15 +112,34 @@ class Member(NamedTuple):
         return tuple(child for place, child in enumerate(self.children) if among == ALL or among >> place & 1)
 
 
+class Ballot(NamedTuple):
+    """What a core keeps of an operation that is voted on: whom it answers (-1: nobody, it asked), and which cores, it
+    among them, are still to answer what it sent last; whether it accepted, and whether all that answered did."""
+
+    parent: int
+    value: int
+    tree: int
+    branches: tuple[Branch, ...]
+    awaited: tuple[int, ...]
+    decided: bool = False
+    accepted: bool = False
+    all_accepted: bool = True
+
+
 @dataclass(slots=True)
 class ReplicaState:
     """One core's state of one replicated object: `members` by tree number, and the operations under
-    way: whom an acknowledgement is owed to and how many are awaited."""
+    way: whom an acknowledgement is owed to and how many are awaited, and those that are voted on."""
 
     core: int
     members: tuple[Member, ...]
     awaited: dict[int, int] = field(default_factory=dict)
     owed: dict[int, int] = field(default_factory=dict)
+    ballots: dict[int, Ballot] = field(default_factory=dict)
+
+    def under_way(self, operation: int) -> bool:
+        """Whether this core still has to do with `operation`."""
+        return operation in self.awaited or operation in self.ballots
 
 
 def prune(member: Callable[[int], Member], root: int, cores: Container[int], absent: Container[int]) -> list[Branch]:

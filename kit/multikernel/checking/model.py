@@ -1,0 +1,340 @@
+"""One core's turn: a protocol's step function called on interned states, its effects, and what is wrong with them.
+
+    model = Model(spec, "multicast", cores=3, operations=2)
+    model.turns(core, local, event) -> tuple of Turn    every way the event can go on that core, computed once
+
+Local states and messages are numbers: a protocol is a function of them, so that each turn is computed once however
+many global states it occurs in.  A turn is a core's whole reaction to one event, as in the monitor; it goes several
+ways where the replica may accept or refuse, or where the core stops between two effects.
+
+What a core knows is carried along: each message holds which acceptances, refusals and effects are in its causal
+past.  Completion and validity are judged by that and not by what happens to be true elsewhere at the moment, so the
+verdict is the same in every order of independent turns, and one order of them stands for all.
+
+May not know: how turns are interleaved, faults of channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from multikernel.checking.shapes import members
+from multikernel.errors import MultikernelError
+from multikernel.spec import ConsistencyProtocolSpec
+from multikernel.system.protocol import (
+    EVERYBODY,
+    Applied,
+    Apply,
+    Ballot,
+    Branch,
+    Complete,
+    Effect,
+    Event,
+    Received,
+    Release,
+    ReplicaState,
+    Send,
+    Vote,
+    Voted,
+    prune,
+)
+from multikernel.system.routes import TREES
+
+PROPERTIES = {
+    "agreement": "no core carries out an operation that another gives up, or that is told as aborted",
+    "validity": "a core carries out what was asked for, once, and only when every core has accepted it",
+    "completion": "an operation is told as complete once, when every core has carried it out; as aborted, when a core "
+    "has refused it and none still holds it",
+    "routes": "a core sends to its parent and its children alone",
+    "steps": "no step refuses a message or fails",
+    "progress": "without a fault every operation completes and no core keeps anything of it",
+}
+"""What is checked, by name."""
+
+BEGIN = -1
+"""The event of the root that begins its next operation, beside the numbers of messages."""
+
+_Frozen: TypeAlias = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...], tuple[tuple[int, Ballot], ...]]
+EMPTY: _Frozen = ((), (), ())
+
+
+class Local(NamedTuple):
+    """A core: what its protocol keeps, and by operation (bit i for the i-th) what has come of it here.  `past` is
+    what it knows of: three masks of a bit a core and operation each, accepted, refused and done (`Model.bit`)."""
+
+    kept: _Frozen = EMPTY
+    begun: int = 0
+    accepted: int = 0
+    refused: int = 0
+    applied: int = 0
+    released: int = 0
+    completed: int = 0
+    aborted: int = 0
+    past: int = 0
+    dead: bool = False
+
+
+class Letter(NamedTuple):
+    """A message under way, and what its sender knew."""
+
+    received: Received
+    past: int
+
+
+class Turn(NamedTuple):
+    """A way an event goes on a core: the local state after it, what is sent on which channels, the replica's answers,
+    the effects after which the core stops (0: it does not), what is wrong (property and text), whether something was
+    applied, given up or told, and what a diagram shows."""
+
+    local: int
+    sends: tuple[tuple[int, int], ...]
+    answers: tuple[bool, ...]
+    cut: int
+    problem: tuple[str, str] | None
+    notable: bool
+    told: tuple[str, ...]
+
+
+class _Stopped(Exception):
+    """The core stops here."""
+
+
+class _Wrong(Exception):
+    """A property is violated: its name and how."""
+
+
+class Model:
+    """See the module.  `channels` are the directed pairs that talk; a channel is named by its index."""
+
+    def __init__(self, spec: ConsistencyProtocolSpec, tree: str, cores: int, operations: int) -> None:
+        self.spec, self.cores, self.operations = spec, cores, operations
+        self.tree = TREES.index(tree)
+        self.members = members(tree, cores)
+        shapes = [members(name, cores) for name in TREES]
+        self._members = [tuple(shape[core] for shape in shapes) for core in range(cores)]
+        self._protocol = spec.factory()
+        self._votes = any(step.does == "vote" for step in spec.steps)
+        down = [(core, child) for core, member in enumerate(self.members) for child in member.children]
+        self.channels = sorted([*down, *((child, core) for core, child in down)])
+        self._channel = {pair: index for index, pair in enumerate(self.channels)}
+        self.locals: list[Local] = [Local()]
+        self._local_of: dict[Local, int] = {Local(): 0}
+        self.letters: list[Letter] = []
+        self._letter_of: dict[Letter, int] = {}
+        self._turns: dict[tuple[int, int, int], tuple[Turn, ...]] = {}
+        self.reached: dict[int, None] = {}
+
+    def phase(self, number: int) -> str:
+        """The name of a message's phase."""
+        phases = self.spec.phases
+        return phases[number - 1] if 1 <= number <= len(phases) else f"phase {number}"
+
+    def bit(self, kind: int, core: int, operation: int) -> int:
+        """The bit in `past` for what `core` did about the operation: 0 accepted, 1 refused, 2 applied or released."""
+        return 1 << ((kind * self.cores + core) * self.operations + operation - 1)
+
+    def local(self, local: Local) -> int:
+        """The number of a local state."""
+        number = self._local_of.setdefault(local, len(self.locals))
+        if number == len(self.locals):
+            self.locals.append(local)
+        return number
+
+    def stopped(self, number: int) -> int:
+        """The same core, dead: what came of the operations stays, what it kept is gone."""
+        return self.local(self.locals[number]._replace(kept=EMPTY, past=0, dead=True))
+
+    def letter(self, letter: Letter) -> int:
+        """The number of a message."""
+        number = self._letter_of.setdefault(letter, len(self.letters))
+        if number == len(self.letters):
+            self.letters.append(letter)
+        return number
+
+    def turns(self, core: int, local: int, event: int) -> tuple[Turn, ...]:
+        """Every way `event` (BEGIN or a message's number) can go on `core`, those last in which the core stops amid."""
+        key = core, local, event
+        known = self._turns.get(key)
+        if known is None:
+            known = self._turns[key] = self._compute(*key)
+        return known
+
+    def _compute(self, core: int, local: int, event: int) -> tuple[Turn, ...]:
+        whole: list[Turn] = []
+        cuts: dict[tuple[int, tuple[tuple[int, int], ...]], Turn] = {}
+        open_: list[tuple[bool, ...]] = [()]
+        while open_:
+            answers = open_.pop()
+            turn, effects = _Reaction(self, core, local, answers, 0).to(event)
+            whole.append(turn)
+            open_ += [(*turn.answers[:place], False) for place in range(len(answers), len(turn.answers))]
+            for cut in range(1, effects):
+                part, _ = _Reaction(self, core, local, turn.answers, cut).to(event)
+                cuts.setdefault((part.local, part.sends), part)
+        return (*whole, *cuts.values())
+
+
+class _Reaction:
+    """One turn being computed: the replica gives `answers`, then accepts; after `cut` effects (0: never) it stops."""
+
+    def __init__(self, model: Model, core: int, local: int, answers: Sequence[bool], cut: int) -> None:
+        self.model, self.core, self.cut = model, core, cut
+        self.before = model.locals[local]
+        awaited, owed, ballots = self.before.kept
+        self.state = ReplicaState(core, model._members[core], dict(awaited), dict(owed), dict(ballots))
+        self.now = self.before
+        self.answers = list(answers)
+        self.asked = 0
+        self.effects = 0
+        self.sends: list[tuple[int, int]] = []
+        self.told: list[str] = []
+        self.notable = False
+
+    def to(self, event: int) -> tuple[Turn, int]:
+        """The turn, and how many effects it has."""
+        problem = None
+        try:
+            if event == BEGIN:
+                self._begin()
+            else:
+                letter = self.model.letters[event]
+                self.now = self.now._replace(past=self.now.past | letter.past)
+                self._step(letter.received, self.model.phase(letter.received.phase))
+        except _Stopped:
+            pass
+        except _Wrong as wrong:
+            problem = str(wrong.args[0]), f"core {self.core} {wrong.args[1]}"
+        except (MultikernelError, LookupError) as error:
+            problem = "steps", f"core {self.core}: {type(error).__name__}: {error}"
+        state = self.state
+        kept = (
+            tuple(sorted(state.awaited.items())),
+            tuple(sorted(state.owed.items())),
+            tuple(sorted(state.ballots.items())),
+        )
+        after = self.model.local(self.now._replace(kept=kept))
+        if self.cut:
+            after = self.model.stopped(after)
+        answers = tuple(self.answers[: self.asked])
+        told = tuple(self.told)
+        return Turn(after, tuple(self.sends), answers, self.cut, problem, self.notable, told), self.effects
+
+    def _begin(self) -> None:
+        model, operation = self.model, self.now.begun + 1
+        self.now = self.now._replace(begun=operation)
+        self.told.append(f"begins {operation}")
+        branches: list[Branch] = prune(model.members.__getitem__, 0, range(model.cores), ())
+        protocol = model._protocol
+        self._carry_out("begin", protocol.begin(self.state, operation, 100 + operation, model.tree, branches))
+
+    def _step(self, event: Event, name: str) -> None:
+        self._carry_out(name, self.model._protocol.step(self.state, event))
+
+    def _carry_out(self, cause: str, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if self.cut and self.effects == self.cut:
+                raise _Stopped
+            self.effects += 1
+            match effect:
+                case Send():
+                    self._reach(cause, self.model.phase(effect.phase))
+                    self._send(effect)
+                case Vote(operation, value):
+                    self._reach(cause, "vote")
+                    self._vote(operation, value)
+                case Apply(operation, value):
+                    self._reach(cause, "apply")
+                    self._apply(operation, value)
+                case Release(operation, value):
+                    self._reach(cause, "release")
+                    self._release(operation, value)
+                case Complete(operation, committed):
+                    self._reach(cause, "complete" if committed else "abort")
+                    self._complete(operation, committed)
+
+    def _reach(self, cause: str, effect: str) -> None:
+        for number, step in enumerate(self.model.spec.steps, 1):
+            if step.does == effect and cause in step.on:
+                self.model.reached[number] = None
+
+    def _send(self, effect: Send) -> None:
+        member, model = self.model.members[self.core], self.model
+        targets = member.children if effect.target == EVERYBODY else (effect.target,)
+        received = Received(self.core, *effect[1:])
+        for target in targets:
+            channel = model._channel.get((self.core, target))
+            if channel is None:
+                raise _Wrong("routes", f"sends {model.phase(effect.phase)} to core {target}, which is not beside it")
+            self.sends.append((channel, model.letter(Letter(received, self.now.past))))
+
+    def _mask(self, operation: int, value: int, verb: str) -> int:
+        if not 1 <= operation <= self.model.operations or value != 100 + operation:
+            raise _Wrong("validity", f"{verb} {value} for operation {operation}, which nobody asked for")
+        return 1 << operation - 1
+
+    def _vote(self, operation: int, value: int) -> None:
+        mask = self._mask(operation, value, "votes on")
+        if (self.now.accepted | self.now.refused) & mask:
+            raise _Wrong("validity", f"votes on operation {operation} twice")
+        if self.asked == len(self.answers):
+            self.answers.append(True)
+        accepted = self.answers[self.asked]
+        self.asked += 1
+        self.told.append(f"{'accepts' if accepted else 'refuses'} {operation}")
+        past = self.now.past | self.model.bit(0 if accepted else 1, self.core, operation)
+        self.now = (
+            self.now._replace(accepted=self.now.accepted | mask, past=past)
+            if accepted
+            else self.now._replace(refused=self.now.refused | mask, past=past)
+        )
+        self._step(Voted(operation, accepted), "accepted" if accepted else "refused")
+
+    def _unknown(self, kinds: tuple[int, ...], operation: int) -> str:
+        """The cores of which nothing of `kinds` is known about the operation, as words."""
+        past, bit = self.now.past, self.model.bit
+        cores = [c for c in range(self.model.cores) if not any(past & bit(kind, c, operation) for kind in kinds)]
+        return ", ".join(map(str, cores))
+
+    def _done(self, operation: int) -> None:
+        self.notable = True
+        self.now = self.now._replace(past=self.now.past | self.model.bit(2, self.core, operation))
+        self._step(Applied(operation), "applied")
+
+    def _apply(self, operation: int, value: int) -> None:
+        mask = self._mask(operation, value, "carries out")
+        if self.now.applied & mask:
+            raise _Wrong("validity", f"carries out operation {operation} twice")
+        if self.model._votes and (missing := self._unknown((0,), operation)):
+            raise _Wrong("validity", f"carries out operation {operation}; it cannot know that {missing} accepted it")
+        self.told.append(f"applies {operation}")
+        self.now = self.now._replace(applied=self.now.applied | mask)
+        self._done(operation)
+
+    def _release(self, operation: int, value: int) -> None:
+        mask = self._mask(operation, value, "gives up")
+        if not self.now.accepted & mask or self.now.released & mask:
+            raise _Wrong("validity", f"gives operation {operation} up, which it does not hold")
+        self.told.append(f"gives up {operation}")
+        self.now = self.now._replace(released=self.now.released | mask)
+        self._done(operation)
+
+    def _complete(self, operation: int, committed: bool) -> None:
+        told = "complete" if committed else "aborted"
+        mask = 1 << operation - 1
+        if self.core or not 1 <= operation <= self.now.begun or (self.now.completed | self.now.aborted) & mask:
+            raise _Wrong("completion", f"tells operation {operation} as {told}, which is none of its own under way")
+        if missing := self._unknown((2,) if committed else (1, 2), operation):
+            what = "carried it out" if committed else "given it up"
+            raise _Wrong(
+                "completion", f"tells operation {operation} as {told}; it cannot know that {missing} has {what}"
+            )
+        if not committed and not any(self.now.past & self.model.bit(1, c, operation) for c in range(self.model.cores)):
+            raise _Wrong("completion", f"tells operation {operation} as aborted, which nobody has refused")
+        self.notable = True
+        self.told.append(f"completes {operation}" if committed else f"aborts {operation}")
+        self.now = (
+            self.now._replace(completed=self.now.completed | mask)
+            if committed
+            else self.now._replace(aborted=self.now.aborted | mask)
+        )

@@ -1,0 +1,72 @@
+"""`mkit check`: what it prints, what it writes, how it ends."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+from multikernel.cli.root import run
+
+OVERDUE = ("check", "one-phase", "--faults", "duplicate", "--tree", "unicast")
+
+
+def test_a_protocol_that_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "one-phase", "--faults", "none"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("one-phase: 3 cores, 1 operations, faults: none\n  tree       states  transitions")
+    assert "  2  a core passes it on                                        reached\n" in out
+    assert "  completion: holds: " in out
+
+
+def test_a_step_that_nothing_reaches_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "one-phase", "--tree", "unicast"]) == 0
+    assert "  2  a core passes it on                                        not reached\n" in capsys.readouterr().out
+
+
+def test_without_more_it_is_what_the_protocol_withstands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "one-phase"]) == 0
+    out = capsys.readouterr().out
+    assert "faults: stop, drop\n" in out
+    assert "  stop of leaf before it took part   root / root and inner\n" in out
+
+
+def test_a_violation_is_told_drawn_and_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "test_found.py"
+    assert run([*OVERDUE, "--write", str(file)]) == 1
+    told = capsys.readouterr()
+    assert "  validity: violated: " in told.out
+    assert "  completion: no violation found: " in told.out
+    assert "  |----------- value 1 (duplicate) ---------->|\n" in told.out
+    assert told.err == "error: violated: one-phase violates validity over unicast\n"
+    with pytest.raises(AssertionError):
+        runpy.run_path(str(file))["test_one_phase_keeps_validity"]()
+
+
+def test_json_has_it_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*OVERDUE, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["trees"][0]["violation"] == {
+        "property": "validity",
+        "how": "core 2 carries out operation 1 twice",
+        "steps": ["begin", "duplicate 0>2", "deliver 0>2"],
+    }
+    assert [step["number"] for step in found["steps"] if not step["reached"]] == [2, 5]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["one-fase"], 2, "there is no consistency protocol 'one-fase' (did you mean one-phase?)"),
+        (["one-phase", "--tree", "oak"], 2, "there is no tree 'oak'; there are: broadcast, unicast, multicast, numa"),
+        (["one-phase", "--faults", "stop,fire"], 2, "there is no fault 'fire'; there are: stop, drop, duplicate"),
+        (["one-phase", "--cores", "0"], 2, "0 cores, 1 operations: what can be explored is"),
+        (["one-phase", "--budget", "0"], 1, "unexplored: not all was explored in 0 s"),
+        ([*OVERDUE[1:], "--write", "/nowhere/x.py"], 3, "not-writable: /nowhere/x.py: No such file or directory"),
+    ],
+)
+def test_what_is_wrong_is_told(arguments: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", *arguments]) == code
+    assert told in capsys.readouterr().err
