@@ -84,7 +84,19 @@ def test_diff(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert code == 1
     changes = {change["path"]: (change["a"], change["b"]) for change in json.loads(out)["changes"]}
     assert changes["kinds.a53.mhz"] == ("1200", "1500")
-    assert changes["groups[L2].sets"] == ("[[0, 1, 2, 3]]", None)
+    assert changes["groups[L2].sets"] == ('["0-3"]', None)
+
+
+def test_diff_tells_cores_as_a_board_writes_them(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "diff", "--json", "epyc-7742-2s", "altra-q80")
+    assert code == 1
+    changes = {change["path"]: (change["a"], change["b"]) for change in json.loads(out)["changes"]}
+    assert changes["cores[1].ids"] == ('"1-127"', '"1-79"')
+    assert changes["nodes[1].cores"] == ('"64-127"', '"40-79"')
+    assert changes["notify[0].src"] == ('"0-127"', '"0-79"')
+    offsets = [b for path, (_, b) in changes.items() if path.startswith("latency.offsets") and path.endswith("cores")]
+    assert offsets
+    assert all(b and b.startswith('"') for b in offsets)
 
 
 ALL = """

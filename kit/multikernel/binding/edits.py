@@ -17,21 +17,12 @@ from typing import TypeAlias
 
 from multikernel.board.loader import edited
 from multikernel.board.model import Board
+from multikernel.board.ranges import ranges_for_cores
 from multikernel.board.units import id_ranges, parse_ids
 from multikernel.board.yamlread import Data
 from multikernel.errors import BoardError
 
 Path: TypeAlias = tuple[str | int, ...]
-
-CORE_SETS = {
-    "cores": ("ids",),
-    "groups": ("sets",),
-    "nodes": ("cores",),
-    "coherence": ("cores",),
-    "notify": ("src", "dst"),
-    "devices": ("cores", "near"),
-}
-"""Which keys of which sections hold cores: they are written as ranges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +65,7 @@ def show_value(value: Data) -> str:
 def content(board: Board) -> dict[str, Data]:
     """The sections of a board as they were written, sets of cores as ranges; what was left out stays out."""
     data: dict[str, Data] = board.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    for section, keys in CORE_SETS.items():
-        rows = data.get(section)
-        for row in rows if isinstance(rows, list) else ():
-            if isinstance(row, dict):
-                row.update({key: _as_ranges(row[key]) for key in keys if key in row})
+    ranges_for_cores(data)
     return data
 
 
@@ -201,11 +188,3 @@ def _set(data: Data, path: Path, value: Data) -> None:
             data.append(value)
         case _:
             raise TypeError(f"{show_path(path)} leads nowhere")
-
-
-def _as_ranges(value: Data) -> Data:
-    if isinstance(value, list) and value and isinstance(value[0], list):
-        return [_as_ranges(inner) for inner in value]
-    if not isinstance(value, list) or not value:
-        return value
-    return as_cores(core for core in value if isinstance(core, int))

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from multikernel.board.model import Board
+from multikernel.board.ranges import ranges_for_cores
+from multikernel.board.yamlread import Data
 
-Tree: TypeAlias = "dict[str, Tree] | list[Tree] | tuple[Tree, ...] | str | int | None"
 Path: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The value called `path` is `a` in the one and `b` in the other, as JSON; None where it is not there.
-    `in_a` and `in_b` say where it stands, by keys and indices."""
+    """The value called `path` is `a` in the one and `b` in the other, as JSON with sets of cores as ranges; None where
+    it is not there.  `in_a` and `in_b` say where it stands, by keys and indices."""
 
     path: str
     a: str | None
@@ -43,10 +44,12 @@ def differences(a: Board, b: Board) -> tuple[Difference, ...]:
 
 
 def _leaves(board: Board) -> Iterator[tuple[str, tuple[str, Path]]]:
-    yield from _walk(board.model_dump(mode="json", by_alias=True, exclude_none=True), "", ())
+    data: Data = board.model_dump(mode="json", by_alias=True, exclude_none=True)
+    ranges_for_cores(data)
+    yield from _walk(data, "", ())
 
 
-def _name(row: Tree) -> str:
+def _name(row: Data) -> str:
     """What a row goes by: its id, level or class (and home), or the cores it joins."""
     if not isinstance(row, dict):
         return ""
@@ -56,11 +59,11 @@ def _name(row: Tree) -> str:
     return names[0]
 
 
-def _walk(value: Tree, path: str, place: Path) -> Iterator[tuple[str, tuple[str, Path]]]:
+def _walk(value: Data, path: str, place: Path) -> Iterator[tuple[str, tuple[str, Path]]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _walk(inner, f"{path}.{key}" if path else key, (*place, key))
-    elif isinstance(value, list | tuple) and any(isinstance(item, dict) for item in value):
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
         seen: dict[str, int] = {}
         for index, item in enumerate(value):
             name = _name(item) or str(index)
