@@ -57,12 +57,12 @@ def test_what_is_relayed_comes_from_who_sent_it(net: Net) -> None:
     async def hear(sender: Sender, payload: bytes) -> None:
         heard.append((sender, payload))
 
-    net.cores[3].events.raw(99, hear)
-    long = bytes([99]) + bytes(60)
-    for payload in (long, b"\x63short"):
+    net.cores[3].events.raw(31, hear)
+    long = bytes([31]) + bytes(60)
+    for payload in (long, b"\x1fshort"):
         net.run(0, net.cores[0].relay.send(3, payload))
     net.settle()
-    assert heard == [(Sender(0, 0), long), (Sender(0, 0), b"\x63short")]
+    assert heard == [(Sender(0, 0), long), (Sender(0, 0), b"\x1fshort")]
 
 
 @pytest.mark.parametrize("piece", [b"\x12", split(9, 0, b"x")[0], split(0, 9, b"x")[0], split(1, 3, b"x")[0][:9]])

@@ -21,12 +21,14 @@ from multikernel.system.caps.cspace import CSpace, cptr, root_cptr
 from multikernel.system.caps.effects import InvalidateTlb, ObjectGone, Outcome
 from multikernel.system.caps.invoke import boot_cspace, drop, endow, hold, invoke, release
 from multikernel.system.caps.mdb import Capability, Mdb
+from multikernel.system.caps.refusals import refuse
 from multikernel.system.caps.requests import CapRequest
-from multikernel.system.caps.types import CNODE_SLOTS, TYPES, CapType
+from multikernel.system.caps.types import ALL_RIGHTS, CNODE_SLOTS, GRANT, TYPES, CapType
 from multikernel.system.dispatcher import LocalBuffer, UserDispatcher
 from multikernel.system.environment import CONSOLE, FIRST_CLIENT, KERNEL, MONITOR, RAM, SELF
 from multikernel.system.layout import BELLS, PAGE, RESERVED
 from multikernel.system.messages import Gone, encode
+from multikernel.system.page_tables import READ, WRITE
 from multikernel.system.requests import (
     AddressOf,
     ConnectLocal,
@@ -145,7 +147,10 @@ class Invocations:
         machine.charge("cap_invoke")
         match request:
             case OpenWindow(offset, count):
-                what = self._capability(dcb, address, CapType.FRAME).resource
+                frame = self._capability(dcb, address, CapType.FRAME)
+                if not frame.rights & READ or not frame.rights & WRITE:
+                    refuse("rights", right="load and store")
+                what = frame.resource
                 if offset < 0 or offset + 64 * count > what.size:
                     raise LocalMisuse(f"{count} lines from byte {offset} are not inside a frame of {what.size} bytes")
                 return self._window(what.base + offset, count)
@@ -188,16 +193,18 @@ class Invocations:
             case NotifyCore(core):
                 machine.charge("ipi_send")
                 machine.ipi(core)
-            case GiveFrame(base, size, holder):
-                return self._give(holder, CapType.FRAME, base, size)
-            case GiveRam(base, size, holder):
-                return self._give(holder, CapType.RAM, base, size)
+            case GiveFrame(base, size, holder, rights):
+                return self._give(holder, CapType.FRAME, base, size, rights)
+            case GiveRam(base, size, holder, rights):
+                return self._give(holder, CapType.RAM, base, size, rights)
             case GiveNotify(core, holder):
-                return self._give(holder, CapType.IRQ, core, 0)
+                return self._give(holder, CapType.IRQ, core, 0, ALL_RIGHTS)
             case RangeOf(holder, cptr_, ram):
                 kind = CapType.RAM if ram else CapType.FRAME
-                what = self._capability(self._driver.dispatcher(holder), cptr_, kind).resource
-                return MemoryRange(what.base, what.size)
+                memory = self._capability(self._driver.dispatcher(holder), cptr_, kind)
+                if not memory.rights & GRANT:
+                    refuse("rights", right="be sent")
+                return MemoryRange(memory.resource.base, memory.resource.size, memory.rights)
             case CreateDispatcher():
                 return self._create(request)
             case RunDispatcher(number) | WakeDispatcher(number):
@@ -297,11 +304,11 @@ class Invocations:
         """Memory for a CNode: one whose owner has ended, or new."""
         return self._cnodes.pop() if self._cnodes else self._take(TYPES[CapType.CNODE].granule)
 
-    def _give(self, holder: int, kind: CapType, base: int, size: int) -> int:
+    def _give(self, holder: int, kind: CapType, base: int, size: int, rights: int) -> int:
         dcb = self._driver.dispatcher(holder)
         address = self._slot(dcb)
         self._machine.charge("cap_copy")
-        endow(self._mdb, self._holdings[holder].cspace.slot(address), kind, base, size)
+        endow(self._mdb, self._holdings[holder].cspace.slot(address), kind, base, size, rights)
         return address
 
     def _buffer(self, dcb: Dcb, slots: int) -> int:

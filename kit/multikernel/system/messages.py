@@ -23,6 +23,10 @@ from multikernel.interfaces import PAYLOAD
 NAME = 20
 """Bytes of a name in a message."""
 
+LOCAL = 32
+"""Messages of lower numbers are said by monitors to monitors alone, the others by dispatchers and their monitor to each
+other: so no program can speak for a core."""
+
 Small: TypeAlias = Annotated[int, "I"]
 """A field of 4 bytes."""
 
@@ -281,7 +285,7 @@ class SpawnOn(NamedTuple):
 @message(37)
 class Done(NamedTuple):
     """The answer to a request that has one value; `failed` is not 0 when it was refused (`UNSEEN`: as the core that
-    was to get memory has no address for it)."""
+    was to get memory has no address for it; `WITHHELD`: as the capability may not be sent)."""
 
     request: int
     value: int
@@ -289,6 +293,7 @@ class Done(NamedTuple):
 
 
 UNSEEN = 2
+WITHHELD = 3
 
 
 @message(42)
@@ -356,12 +361,13 @@ class ClaimPool(NamedTuple):
 @message(11)
 class PassMemory(NamedTuple):
     """Between monitors: `size` bytes at `base` for dispatcher `number` of the receiving core, as a Frame
-    (`ram` 0) or RAM."""
+    (`ram` 0) or RAM with `rights`."""
 
     base: int
     size: int
     number: Small
     ram: Small
+    rights: Small
 
 
 # Between a dispatcher and its core's monitor, about one circuit

@@ -4,12 +4,10 @@
     unit.translate(root, va, write) -> Translation | PageFault
     unit.invalidate(va, size)      after page tables changed: drop what is cached of that range
     unit.flush()                   drop everything
-    unit.suspect(va, size)         from now on, check every hit in that range against the tables
+    unit.reaches(root, va)         whether an access would get through: the model's own question
 
-A real TLB does not know that an entry is stale; the model can.  `stale_hits` counts hits that disagree
-with a walk of the tables as they are now, on pages under suspicion, or on all of them while `audit` is
-set; such a hit still answers as hardware would, with what was cached.  Checking costs the model a walk
-and the simulated core nothing.
+A real TLB does not know that an entry is stale, and a hit answers with what was cached; `reaches` lets the
+model find cores that were not told.  Asking costs the simulated core nothing.
 
 Invariants: at most `entries` translations are cached; replacement is first in, first out; a hit never
 touches memory; what is not present is never cached, so that mapping needs no invalidation (Intel SDM
@@ -52,11 +50,6 @@ class PageFault(NamedTuple):
 class TranslationUnit(Protocol):
     """An MMU or an MPU of one core.  Ranges are bytes of address space, `size` at least 1."""
 
-    hits: int
-    walks: int
-    stale_hits: int
-    audit: bool
-
     def translate(self, root: int, va: int, write: bool, size: int = 1) -> Translation | PageFault:
         """Where `size` bytes at `va` are in the address space whose root table is at `root`.  The kit's
         cores access naturally aligned units: an address not a multiple of `size` is an alignment fault."""
@@ -66,12 +59,6 @@ class TranslationUnit(Protocol):
 
     def flush(self) -> None:
         """Forget everything that is cached."""
-
-    def suspect(self, va: int, size: int = PAGE) -> None:
-        """Check hits in the range from now on."""
-
-    def acquit(self) -> None:
-        """No range is under suspicion any more."""
 
     def reaches(self, root: int, va: int) -> bool:
         """Whether a read of `va` in the address space of `root` would be let through now, by what is cached
@@ -124,42 +111,15 @@ class Tlb:
         self._pages.clear()
 
 
-class _Suspects:
-    """Ranges of pages under suspicion."""
-
-    __slots__ = ("_ranges",)
-
-    def __init__(self) -> None:
-        self._ranges: list[tuple[int, int]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._ranges)
-
-    def add(self, va: int, size: int) -> None:
-        found = (va, va + size)
-        if found not in self._ranges:
-            self._ranges.append(found)
-
-    def has(self, va: int) -> bool:
-        page = va & -PAGE
-        return any(low < page + PAGE and page < high for low, high in self._ranges)
-
-    def clear(self) -> None:
-        self._ranges.clear()
-
-
 class Mmu:
     """Translation by trees of tables, with a TLB.  See `TranslationUnit`."""
 
-    __slots__ = ("_format", "_memory", "_suspects", "_tlb", "audit", "hits", "stale_hits", "walks")
+    __slots__ = ("_format", "_memory", "_tlb")
 
     def __init__(self, format: TableFormat, memory: PhysicalMemory, entries: int) -> None:
         self._format = format
         self._memory = memory
         self._tlb = Tlb(entries)
-        self._suspects = _Suspects()
-        self.audit = False
-        self.hits = self.walks = self.stale_hits = 0
 
     def translate(self, root: int, va: int, write: bool, size: int = 1) -> Translation | PageFault:
         if size != 1 and va % size:
@@ -167,13 +127,9 @@ class Mmu:
         page = va >> _PAGE_SHIFT
         cached = self._tlb.get(root, page)
         if cached is not None and (cached.write or not write):
-            self.hits += 1
-            if (self._suspects or self.audit) and self._stale(root, va, cached):
-                self.stale_hits += 1
             return Translation(cached.pa | va & PAGE - 1, 0, cached.device)
         if cached is not None:
             self._tlb.drop(root, page, 1)
-        self.walks += 1
         found, levels = self._walk(root, va)
         if isinstance(found, str):
             return PageFault(va, found, write, levels)
@@ -189,21 +145,8 @@ class Mmu:
     def flush(self) -> None:
         self._tlb.clear()
 
-    def suspect(self, va: int, size: int = PAGE) -> None:
-        self._suspects.add(va, size)
-
-    def acquit(self) -> None:
-        self._suspects.clear()
-
     def reaches(self, root: int, va: int) -> bool:
         return self._tlb.get(root, va >> _PAGE_SHIFT) is not None or not isinstance(self._walk(root, va)[0], str)
-
-    def _stale(self, root: int, va: int, cached: _Cached) -> bool:
-        """Whether a walk today would not give at least what `cached` gave."""
-        if not self.audit and not self._suspects.has(va):
-            return False
-        found, _ = self._walk(root, va)
-        return isinstance(found, str) or found.pa != cached.pa or (cached.write and not found.write)
 
     def _walk(self, root: int, va: int) -> tuple[_Cached | str, int]:
         """What the tables say of the page of `va`, or the kind of fault, and the levels read."""
@@ -230,33 +173,24 @@ class Mpu:
     in use is loaded into registers (a walk of one level) and stays there until `invalidate`, `flush` or
     another root.  See `TranslationUnit`."""
 
-    __slots__ = ("_format", "_loaded", "_memory", "_regions", "_suspects", "audit", "hits", "stale_hits", "walks")
+    __slots__ = ("_format", "_loaded", "_memory", "_regions")
 
     def __init__(self, format: RegionFormat, memory: PhysicalMemory) -> None:
         self._format = format
         self._memory = memory
         self._loaded: int | None = None
         self._regions: tuple[Region, ...] = ()
-        self._suspects = _Suspects()
-        self.audit = False
-        self.hits = self.walks = self.stale_hits = 0
 
     def translate(self, root: int, va: int, write: bool, size: int = 1) -> Translation | PageFault:
         if size != 1 and va % size:
             return PageFault(va, "alignment", write, 0)
         levels = 0 if root == self._loaded else 1
         if levels:
-            self.walks += 1
             self._regions, self._loaded = self._read(root), root
         region = _match(self._regions, va)
         kind = _forbids(region, write)
         if region is None or kind:
             return PageFault(va, kind, write, levels)
-        if not levels:
-            self.hits += 1
-            audited = self.audit or (self._suspects and self._suspects.has(va))
-            if audited and _forbids(_match(self._read(root), va), write):
-                self.stale_hits += 1
         return Translation(va, levels, region.device)
 
     def invalidate(self, va: int, size: int = PAGE, root: int | None = None) -> None:
@@ -265,12 +199,6 @@ class Mpu:
 
     def flush(self) -> None:
         self._loaded = None
-
-    def suspect(self, va: int, size: int = PAGE) -> None:
-        self._suspects.add(va, size)
-
-    def acquit(self) -> None:
-        self._suspects.clear()
 
     def reaches(self, root: int, va: int) -> bool:
         regions = self._regions if root == self._loaded else self._read(root)
@@ -288,28 +216,17 @@ class Unprotected:
     """A core with neither MMU nor MPU: `pa` is `va`, everything is let through, nothing can be taken away.
     See `TranslationUnit`."""
 
-    __slots__ = ("audit", "hits", "stale_hits", "walks")
-
-    def __init__(self) -> None:
-        self.audit = False
-        self.hits = self.walks = self.stale_hits = 0
+    __slots__ = ()
 
     def translate(self, root: int, va: int, write: bool, size: int = 1) -> Translation | PageFault:
         if size != 1 and va % size:
             return PageFault(va, "alignment", write, 0)
-        self.hits += 1
         return Translation(va, 0, False)
 
     def invalidate(self, va: int, size: int = PAGE, root: int | None = None) -> None:
         return
 
     def flush(self) -> None:
-        return
-
-    def suspect(self, va: int, size: int = PAGE) -> None:
-        return
-
-    def acquit(self) -> None:
         return
 
     def reaches(self, root: int, va: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from multikernel.events import Event
 from multikernel.interfaces import Lines
+from multikernel.system.caps.types import ALL_RIGHTS
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -26,10 +27,11 @@ class Request(Generic[T_co]):
 
 
 class MemoryRange(NamedTuple):
-    """`size` bytes of physical memory at `base`."""
+    """`size` bytes of physical memory at `base`, and the `rights` of the capability that names them."""
 
     base: int
     size: int
+    rights: int
 
 
 class LocalPair(NamedTuple):
@@ -52,7 +54,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class OpenWindow(Request[Lines]):
-    """Frame: `count` 64-byte lines from `offset` (bytes) as channel memory."""
+    """Frame with the rights to read and write: `count` 64-byte lines from `offset` (bytes) as channel memory."""
 
     offset: int
     count: int
@@ -121,22 +123,24 @@ class NotifyCore(Request[None]):
 
 @dataclass(frozen=True, slots=True)
 class GiveFrame(Request[int]):
-    """A Frame capability for memory another core's monitor vouches for (or this core's own), in the
-    capability space of dispatcher `holder`.  Gives its CPtr there."""
+    """A Frame capability with `rights` for memory another core's monitor vouches for (or this core's own), in
+    the capability space of dispatcher `holder`.  Gives its CPtr there."""
 
     base: int
     size: int
     holder: int
+    rights: int = ALL_RIGHTS
 
 
 @dataclass(frozen=True, slots=True)
 class GiveRam(Request[int]):
-    """A RAM capability of `size` bytes at `base`, part of this core's arena or vouched for by the memory
-    server, for dispatcher `holder`."""
+    """A RAM capability with `rights` of `size` bytes at `base`, part of this core's arena or vouched for by the
+    memory server, for dispatcher `holder`."""
 
     base: int
     size: int
     holder: int
+    rights: int = ALL_RIGHTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,8 @@ class GiveNotify(Request[int]):
 
 @dataclass(frozen=True, slots=True)
 class RangeOf(Request[MemoryRange]):
-    """Physical base and size of the Frame (or, with `ram`, RAM) at `cptr` of dispatcher `holder`."""
+    """Physical base and size, and the rights, of the Frame (or, with `ram`, RAM) at `cptr` of dispatcher `holder`,
+    which wants it sent.  CapabilityError `rights` for one without the right to."""
 
     holder: int
     cptr: int

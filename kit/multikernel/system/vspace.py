@@ -20,6 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from multikernel.errors import CapabilityError, LocalMisuse
+from multikernel.system.caps.refusals import refuse
 from multikernel.system.caps.requests import Copy, Delete, Map, MapTable, Retype
 from multikernel.system.caps.types import TYPES, CapType
 from multikernel.system.completion import Completion
@@ -27,7 +28,7 @@ from multikernel.system.environment import SELF, Environment
 from multikernel.system.inquiry import Inquiry, Turns
 from multikernel.system.layout import PAGE
 from multikernel.system.memory_service import RamGranted, WantRam
-from multikernel.system.messages import UNSEEN, Agree, AllocateRam, ClaimPool, Done, SendMemory, decode, encode
+from multikernel.system.messages import UNSEEN, WITHHELD, Agree, AllocateRam, ClaimPool, Done, SendMemory, decode, encode
 from multikernel.system.operations import Invoke, InvokeCap, Park, Self
 from multikernel.system.page_tables import READ, WRITE, RegionFormat, TableFormat, format_of
 from multikernel.system.requests import AddressOf, Seen, SetRoot
@@ -152,7 +153,8 @@ class Memory:
         return alias.cptr
 
     async def give(self, frame: Frame, core: int, number: int) -> None:
-        """Give `frame` to dispatcher `number` of `core` too."""
+        """Give `frame` to dispatcher `number` of `core` too, with the rights it has here.  CapabilityError `rights`
+        without the right to send it."""
         await self._send(frame.cptr, core, number, ram=0)
 
     async def give_ram(self, cptr: int, core: int, number: int) -> None:
@@ -163,6 +165,8 @@ class Memory:
         answer = await self._client.ask(lambda request: SendMemory(request, cptr, core, number, ram))
         if isinstance(answer, Done) and answer.failed == UNSEEN:
             raise LocalMisuse(f"core {core} does not see the memory of the capability at {cptr:#x}")
+        if isinstance(answer, Done) and answer.failed == WITHHELD:
+            refuse("rights", right="be sent")
         if not isinstance(answer, Done) or answer.failed:
             raise LocalMisuse(f"the capability at {cptr:#x} is no memory to give away")
 

@@ -2,7 +2,6 @@
 
     copy(ledger, source, destination)
     mint(ledger, source, destination, rights, badge)
-    grant(ledger, source, destination)    across capability spaces, with a local message
 
 May not know: where the slots came from.
 """
@@ -13,7 +12,7 @@ from multikernel.system.caps.cspace import Slot
 from multikernel.system.caps.effects import Ledger
 from multikernel.system.caps.mdb import Capability, Mdb, Resource
 from multikernel.system.caps.refusals import refuse
-from multikernel.system.caps.types import ALL_RIGHTS, GRANT, CapType
+from multikernel.system.caps.types import ALL_RIGHTS, CapType
 
 
 def place(resource: Resource, rights: int, slot: Slot | None) -> Capability:
@@ -32,13 +31,6 @@ def copy(ledger: Ledger, source: Capability, destination: Slot) -> None:
     # 2. One more capability to the same object.
     place(source.resource, source.rights, destination)
     ledger.charge("cap_copy")
-
-
-def grant(ledger: Ledger, source: Capability, destination: Slot) -> None:
-    """Errors: rights, slot-taken.  As `copy`, for a slot of another dispatcher."""
-    if not source.rights & GRANT:
-        refuse("rights", right="be sent")
-    copy(ledger, source, destination)
 
 
 def mint(ledger: Ledger, mdb: Mdb, source: Capability, destination: Slot, rights: int, badge: int) -> None:

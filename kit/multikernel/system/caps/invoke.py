@@ -3,7 +3,6 @@
     invoke(cspace, mdb, memory, address, request) -> Outcome
     endow(...)          the driver puts a capability made from nothing into a slot, at boot
     boot_cspace(...)    the first capability space of a core
-    open_cspace(...)    the capability space under a CNode capability
     hold(...), release(...)    a capability kept by the driver itself
 
 When `invoke` returns, page tables in memory are as the mapping database says; TLBs are the driver's to
@@ -114,11 +113,6 @@ def boot_cspace(mdb: Mdb, base: int) -> CSpace:
     """An empty capability space whose root CNode stands at `base`.  Errors: occupied."""
     root = _enter(mdb, Resource(CapType.CNODE, base, _fixed(CapType.CNODE)))
     return CSpace(place(root, ALL_RIGHTS, None))
-
-
-def open_cspace(capability: Capability) -> CSpace:
-    """The space under a CNode capability, which is held until `release(mdb, memory, space.root)`."""
-    return CSpace(hold(capability))
 
 
 def hold(capability: Capability) -> Capability:

@@ -112,8 +112,7 @@ class Circuits:
         await self._links.send(message.core, encode(OpenCircuit(self._numbers, slots, message.service)))
 
     async def _open(self, sender: Sender, message: OpenCircuit) -> None:
-        if not sender.dispatcher:
-            await self._binding.when_exported(message.service, partial(self._serve, sender, message))
+        await self._binding.when_exported(message.service, partial(self._serve, sender, message))
 
     async def _serve(self, sender: Sender, message: OpenCircuit) -> None:
         """Step 3 at the exporter's."""
@@ -129,7 +128,7 @@ class Circuits:
     async def _opened(self, sender: Sender, message: CircuitOpened) -> None:
         """Step 3 at the asker's."""
         asked = self._asked.get(message.number)
-        if asked is None or asked.core != sender.core or sender.dispatcher:
+        if asked is None or asked.core != sender.core:
             return
         del self._asked[message.number]
         if message.other:
@@ -199,7 +198,7 @@ class Circuits:
     def _end(self, sender: Sender, number: int) -> Circuit | None:
         """The end that `sender` may speak to as `number`."""
         circuit = self._ends.get(number)
-        return circuit if circuit is not None and circuit.peer == sender.core and not sender.dispatcher else None
+        return circuit if circuit is not None and circuit.peer == sender.core else None
 
     # Closing
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from multikernel.errors import PeerError
 from multikernel.system.channels import Bell
 from multikernel.system.environment import KERNEL
-from multikernel.system.messages import decode
+from multikernel.system.messages import LOCAL, decode
 from multikernel.system.operations import Clock, IdleCore, Invoke, PollWait, Spend, Yield
 from multikernel.system.requests import OpenRaw
 
@@ -124,9 +124,12 @@ class Events:
         return lines
 
     async def deliver(self, sender: Sender, payload: bytes) -> None:
-        """Decode and handle one message.  A peer's nonsense is dropped, not obeyed."""
+        """Decode and handle one message.  A peer's nonsense is dropped, not obeyed, as is what a dispatcher says in the
+        way of monitors and a monitor in the way of dispatchers."""
         await Spend("message_dispatch")
-        if payload and payload[0] in self._raw:
+        if not payload or (payload[0] >= LOCAL) != (sender.dispatcher > 0):
+            return
+        if payload[0] in self._raw:
             await self._raw[payload[0]](sender, payload)
             return
         try:

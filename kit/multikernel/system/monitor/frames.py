@@ -1,8 +1,8 @@
 """Memory for the dispatchers of this core, and memory passed between cores.
 
 A dispatcher asks for RAM and makes of it what it likes by retyping.  A Frame or RAM is passed to a dispatcher of
-any core through the two monitors: the sender's driver vouches for what the capability says, the
-receiver's makes one like it.
+any core through the two monitors: the sender's driver vouches for what the capability says and that it may be
+sent, the receiver's makes one like it, with the same rights.
 
 May not know: what memory is for.
 """
@@ -12,9 +12,19 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from multikernel.errors import LocalMisuse, MultikernelError
+from multikernel.errors import CapabilityError, LocalMisuse, MultikernelError
 from multikernel.system.environment import KERNEL
-from multikernel.system.messages import UNSEEN, AllocateRam, ClaimPool, Done, MemorySent, PassMemory, SendMemory, encode
+from multikernel.system.messages import (
+    UNSEEN,
+    WITHHELD,
+    AllocateRam,
+    ClaimPool,
+    Done,
+    MemorySent,
+    PassMemory,
+    SendMemory,
+    encode,
+)
 from multikernel.system.operations import Invoke
 from multikernel.system.requests import GiveFrame, GiveRam, RangeOf
 
@@ -67,19 +77,21 @@ class Frames:
             if message.core not in self._links.reachable():
                 raise LocalMisuse(f"core {message.core} cannot be asked")
             memory = await Invoke(KERNEL, RangeOf(sender.dispatcher, message.cptr, bool(message.ram)))
-            passed = PassMemory(memory.base, memory.size, message.number, message.ram)
+            passed = PassMemory(memory.base, memory.size, message.number, message.ram, memory.rights)
             if not self._layout.sees(message.core, memory.base, memory.size):
                 refused = UNSEEN
             elif message.core == self._core:
                 await self._passed(sender, passed)
             else:
                 await self._links.send(message.core, encode(passed))
+        except CapabilityError as problem:
+            refused = WITHHELD if problem.code == "rights" else 1
         except MultikernelError:
             refused = 1
         await self._processes.reply(sender.dispatcher, encode(Done(message.request, 0, refused)))
 
     async def _passed(self, sender: Sender, message: PassMemory) -> None:
-        request = (GiveRam if message.ram else GiveFrame)(message.base, message.size, message.number)
+        request = (GiveRam if message.ram else GiveFrame)(message.base, message.size, message.number, message.rights)
         try:
             cptr = await Invoke(KERNEL, request)
         except MultikernelError:
