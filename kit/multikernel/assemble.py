@@ -155,11 +155,12 @@ def know(
     board: Board | str, registry: Registry | None = None, platform: str = "any", measured: Sequence[Fact] = ()
 ) -> Knowledge:
     """Facts of board and plugins in an SKB, with the policies.  Raises as `assemble`."""
+    installed = Registry.load() if registry is None else registry
     if isinstance(board, str):
         from multikernel.board import load_board
 
-        board = load_board(board)
-    registry = Registry.load() if registry is None else registry
+        board = load_board(board, sources=installed.board_dirs if registry is None else None)
+    registry = installed
     backend = backend_for(board, registry)
     skb = Skb(registry.skb_backends.get(backend).factory())
     chosen = policies(board, registry)

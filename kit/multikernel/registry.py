@@ -21,7 +21,7 @@ import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -219,8 +219,7 @@ class Registry:
         """Every installed plugin, and these besides (as `of` takes them).  Never raises for a plugin's
         fault: see `problems`."""
         registry = cls()
-        for point in sorted(entry_points(group=GROUP), key=_rank):
-            distribution, version = (point.dist.name, point.dist.version) if point.dist else ("", "")
+        for distribution, version, point in _points():
             try:
                 module: object = point.load()
             except Exception as error:  # the plugin boundary: whatever its import does is its own fault
@@ -305,9 +304,16 @@ def _collect(hook: Callable[[], object]) -> tuple[list[object], str]:
     return given, ""
 
 
-def _rank(point: EntryPoint) -> tuple[bool, str, str]:
-    distribution = point.dist.name if point.dist else ""
-    return (distribution != OWN, distribution, point.name)
+def _points() -> list[tuple[str, str, EntryPoint]]:
+    """The entry points, each with name and version of its distribution: the kit's own first.  (A distribution reads
+    its metadata each time it is asked for one of these.)"""
+    told: dict[Distribution, tuple[str, str]] = {}
+    found: list[tuple[str, str, EntryPoint]] = []
+    for point in entry_points(group=GROUP):
+        if point.dist is not None and point.dist not in told:
+            told[point.dist] = point.dist.name, point.dist.version
+        found.append((*(told[point.dist] if point.dist is not None else ("", "")), point))
+    return sorted(found, key=lambda each: (each[0] != OWN, each[0], each[2].name))
 
 
 def _path(module: object) -> Path | None:

@@ -24,7 +24,7 @@ from itertools import combinations
 from multikernel.assemble import Knowledge, assemble
 from multikernel.binding.board_facts import entries
 from multikernel.binding.edits import Edit, with_followers
-from multikernel.binding.gateways import gateways
+from multikernel.binding.gateways import gateways, relayed
 from multikernel.binding.measured import place
 from multikernel.binding.moves import Move, moves, moves_away
 from multikernel.binding.slots import Slots
@@ -96,15 +96,18 @@ def _supposing(
     named = all(edit.path[:2] in NAMING for edit in every)
     said, says = ({}, {}) if named else (before(), _said(board))
     removed = [key for key in said if key not in says]
-    removed += [("gateway", row) for row in known.gateways.items()]
     added = [(*key, SUPPOSED) for key in says if key not in said]
     with known.skb.supposing(removed, added):
         slots = Slots(board, known.registry, known.skb)
         if known.measured:
             for count in board.topology().classes():
                 place(known.skb, board, count.src, count.dst)
-        tree = gateways(board, known.registry, slots)
-        with known.skb.supposing((), [("gateway", row, SUPPOSED) for row in tree.items()]):
+        rows = known.gateways.items()
+        with known.skb.supposing(relayed(known.registry, known.skb, known.gateways), ()):
+            tree = gateways(board, known.registry, slots)
+        gone = [("gateway", row) for row in rows if row not in tree.items()]
+        come = [("gateway", row, SUPPOSED) for row in tree.items() if row not in rows]
+        with known.skb.supposing(gone, come):
             yield every, replace(known, board=board, slots=slots, gateways=tree)
 
 

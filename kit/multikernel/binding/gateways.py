@@ -2,7 +2,8 @@
 directly in both directions.
 
 Interface: `gateways(board, registry, slots)`, each core with its gateway; `assert_gateways(skb, tree)`; `GATEWAYS`, the
-predicate; `stranded(...)`, the error for cores that the tree does not reach.
+predicate; `relayed(...)`, what may not be known when the tree is looked for anew; `stranded(...)`, the error for cores
+that the tree does not reach.
 
 A core hangs under the boot core if a transport serves the two; else under the least core nearest to it that
 serves, one that is known to fail last.  Cores are looked at by what requirements can tell apart, so the work is
@@ -14,13 +15,15 @@ May not know: what relaying is.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 
 from multikernel.binding.pairs import signature
 from multikernel.binding.slots import Slots
 from multikernel.board.model import Board
 from multikernel.board.topology import Topology
 from multikernel.errors import BindingError
-from multikernel.knowledge.facts import Source, predicate
+from multikernel.knowledge.demand import Demand
+from multikernel.knowledge.facts import Key, Source, predicate
 from multikernel.knowledge.skb import Skb
 from multikernel.registry import Registry
 
@@ -61,6 +64,18 @@ def assert_gateways(skb: Skb, tree: Mapping[int, int]) -> None:
     source = Source("discovered", "tree of pairs served directly, from the boot core")
     for core, server in tree.items():
         skb.assert_fact("gateway", (core, server), source)
+
+
+def relayed(registry: Registry, skb: Skb, tree: Mapping[int, int]) -> list[Key]:
+    """Facts without which nothing is relayed, where the tree is known already: that there are transports which relay,
+    or all of the tree where other rules ask for it too."""
+    transports = [transport for transport in registry.transports if transport.scope == "circuit"]
+    names = {transport.name for transport in transports}
+    others = tuple(r for r in skb.program.rules if r.name != "transport_serves" or r.head.terms[0] not in names)
+    demand = Demand(replace(skb.program, rules=others))
+    if any("gateway" in demand.reach(asked) for asked in ("transport_candidate", "transport_of")):
+        return [("gateway", row) for row in tree.items()]
+    return [("transport", (transport.name, transport.rank)) for transport in transports]
 
 
 def stranded(topology: Topology, slots: Slots, tree: Mapping[int, int]) -> None:

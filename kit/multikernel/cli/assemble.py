@@ -68,7 +68,7 @@ def assemble(
     with output.json_errors(json):
         registry = Registry.load()
         output.warn_problems(registry.problems)
-        loaded = load_board(board)
+        loaded = load_board(board, sources=registry.board_dirs)
         lock = lock or (f"{loaded.name}{lockfile.SUFFIX}" if locked else "")
         was = lockfile.read(Path(lock)) if lock else None
         facts = measured_facts(measured, loaded)

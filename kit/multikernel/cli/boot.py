@@ -97,7 +97,7 @@ def boot(
             if measured or facts:
                 raise UsageError("--measured and --facts are about a board; a blueprint is bound already")
         else:
-            loaded = load_board(board)
+            loaded = load_board(board, sources=registry.board_dirs)
             blueprint = assemble(loaded, registry, kind, measured_facts(measured, loaded))
     kept = Keep(keep, loaded, blueprint) if keep and not dry_run else None
     if dry_run:

@@ -53,7 +53,7 @@ def why(
     with output.json_errors(json):
         registry = Registry.load()
         output.warn_problems(registry.problems)
-        loaded = load_board(board)
+        loaded = load_board(board, sources=registry.board_dirs)
         known = know(loaded, registry, platform_kind(registry, platform), measured_facts(measured, loaded))
         try:
             found = reason(known, slot, every)

@@ -37,7 +37,7 @@ def whynot(
             raise UsageError(f"{slot!r}: write SLOT=PLUGIN, as in transport:0->4=ump")
         registry = Registry.load()
         output.warn_problems(registry.problems)
-        loaded = load_board(board)
+        loaded = load_board(board, sources=registry.board_dirs)
         known = know(loaded, registry, platform_kind(registry, platform), measured_facts(measured, loaded))
         found = why_not(known, name, plugin)
         known.skb.close()

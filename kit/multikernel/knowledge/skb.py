@@ -96,6 +96,9 @@ class Skb:
     def supposing(self, removed: Sequence[Key], added: Sequence[tuple[str, Row, Source]]) -> Iterator[None]:
         """Within, the facts `removed` are gone and those `added` are there; after, all is as before, versions too.
         Raises as `assert_fact`."""
+        if not removed and not added:
+            yield
+            return
         with self._lock:
             before, answers = self._facts.save(), dict(self._answers)
             gone = [fact for name, values in removed if (fact := self._facts.get(name, values)) is not None]
