@@ -8,7 +8,9 @@ import pytest
 
 from multikernel.errors import LocalMisuse, ProgramFailed
 from multikernel.events import Row
-from multikernel.system.messages import NAME
+from multikernel.system.environment import MONITOR
+from multikernel.system.messages import NAME, WatchLine, encode
+from multikernel.system.operations import SendLocal
 from multikernel.system.runtime import Dispatcher
 from tests.promises.kernels import boot
 
@@ -58,7 +60,15 @@ async def asks(dispatcher: Dispatcher) -> tuple[Row, ...]:
     return (Row(("refused",), (refused,)),)
 
 
+async def watches_nowhere(dispatcher: Dispatcher) -> tuple[()]:
+    """Asks to be woken when a line of memory that is not there changes."""
+    assert await SendLocal(MONITOR, encode(WatchLine(1 << 60, 0, 0)))
+    await dispatcher.sleep(100_000)
+    return ()
+
+
 PROGRAMS = {
+    "watches-nowhere": watches_nowhere,
     "nothing": nothing,
     "ends-while-spawning": ends_while_it_spawns,
     "ends-connecting": ends_while_it_connects,
@@ -75,6 +85,12 @@ def test_an_asker_that_has_ended_is_answered_by_nobody(program: str, core: int) 
     with boot("x86-qemu", PROGRAMS) as kernel:
         kernel.run(program, core=core)
         assert kernel.run("ping", rounds=1, messages=8).rows
+        assert {state.state for state in kernel.cores()} == {"joined"}
+
+
+def test_a_line_that_is_not_there_is_not_watched() -> None:
+    with boot("x86-qemu", PROGRAMS) as kernel:
+        kernel.run("watches-nowhere")
         assert {state.state for state in kernel.cores()} == {"joined"}
 
 

@@ -248,7 +248,7 @@ class Export(NamedTuple):
 class Connect(NamedTuple):
     """A channel to `service` on `core`, please."""
 
-    request: int
+    request: Small
     core: int
     service: str
 

@@ -28,7 +28,17 @@ from multikernel.system.environment import SELF, Environment
 from multikernel.system.inquiry import Inquiry, Turns
 from multikernel.system.layout import PAGE
 from multikernel.system.memory_service import RamGranted, WantRam
-from multikernel.system.messages import UNSEEN, WITHHELD, Agree, AllocateRam, ClaimPool, Done, SendMemory, decode, encode
+from multikernel.system.messages import (
+    UNSEEN,
+    WITHHELD,
+    Agree,
+    AllocateRam,
+    ClaimPool,
+    Done,
+    SendMemory,
+    decode,
+    encode,
+)
 from multikernel.system.operations import Invoke, InvokeCap, Park, Self
 from multikernel.system.page_tables import READ, WRITE, RegionFormat, TableFormat, format_of
 from multikernel.system.requests import AddressOf, Seen, SetRoot

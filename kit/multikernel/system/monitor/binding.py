@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from multikernel.errors import MultikernelError
+from multikernel.errors import LocalMisuse, MultikernelError
 from multikernel.interfaces import LINE
 from multikernel.system.environment import KERNEL
 from multikernel.system.layout import PAGE
@@ -124,7 +124,11 @@ class Binding:
             assert self._carry is not None
             await self._carry(sender.dispatcher, message)
             return
-        address = self._links.memory(message.core, pair.slots) if pair.home == "sender" else 0
+        try:
+            address = self._links.memory(message.core, pair.slots) if pair.home == "sender" else 0
+        except LocalMisuse:  # no memory left for a channel
+            await self.refuse(sender.dispatcher, message.request)
+            return
         request = self._asked.add(Asked(sender.dispatcher, message.request, message.core))
         bell = environment.layout.bell(environment.core, sender.dispatcher, message.core)
         await self._links.send(message.core, encode(Bind(request, address, pair.slots, bell, message.service)))

@@ -254,6 +254,7 @@ class Links:
             address = await self._meet(message)
         except LocalMisuse:  # no memory left for a channel: refused, as if this core were not up
             await self.send(boot_core, encode(Introduced(message.source, core, 0)))
+            await self._refuse(message.source)  # the lower core has dropped our own request
             return
         await self.send(boot_core, encode(Introduced(message.source, core, address)))
         await self._catch_up(message.source)

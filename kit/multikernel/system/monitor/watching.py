@@ -30,7 +30,10 @@ class Watching:
         events.on(WatchLine, self._watch)
 
     async def _watch(self, sender: Sender, message: WatchLine) -> None:
-        lines = await self._events.window(message.address, 1)
+        try:
+            lines = await self._events.window(message.address, 1)
+        except LocalMisuse:
+            return  # there is no such line: nothing will ever happen to it
         self._events.line(
             Watch(lines, 0, message.word, bool(message.maintained)), partial(self._wake, sender.dispatcher)
         )
