@@ -121,7 +121,7 @@ class Engine:
                 _store(clause)
 
     def _rule(self, rule: Rule) -> Iterator[pyEngine.Clause]:
-        body = [_literal(literal) for literal in rule.body]
+        body = [_literal(literal) for literal in _comparing_first(rule.body)]
         if rule.aggregate is None:
             yield pyEngine.Clause(_literal(rule.head), body)
             return
@@ -173,6 +173,17 @@ class Engine:
             logic.Subgoals = {}
             if collecting:
                 gc.enable()
+
+
+def _comparing_first(body: Sequence[Literal]) -> list[Literal]:
+    """The body with each comparison before the negations it follows, which bind nothing and cost more."""
+    ordered: list[Literal] = []
+    for literal in body:
+        at = len(ordered)
+        while isinstance(literal, Compare) and at and isinstance(ordered[at - 1], Not):
+            at -= 1
+        ordered.insert(at, literal)
+    return ordered
 
 
 def _fits(literal: pyEngine.Literal, row: Row) -> bool:

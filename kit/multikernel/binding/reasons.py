@@ -32,7 +32,7 @@ from multikernel.binding.placed_reasons import PLACED, placed_slots
 from multikernel.binding.reason import Reason, core_of, proofs
 from multikernel.binding.slots import AUTO, Candidate, Decision, Rejected, unknown_slot
 from multikernel.board.yamlread import Data
-from multikernel.errors import BindingError, KnowledgeError
+from multikernel.errors import BindingError, KnowledgeError, UsageError
 from multikernel.knowledge.explain import Failure
 
 PAIR = re.compile(r"(transport|home):([0-9]+)->([0-9]+)")
@@ -120,8 +120,11 @@ def mending(known: Knowledge, slot: str) -> tuple[Change, ...]:
 def _bare(known: Knowledge, slot: str) -> tuple[str, tuple[int, int] | None]:
     """A slot as plugins fill it, and the pair it is about.  Raises UsageError."""
     head = slot.partition(":")[0]
+    if head in KINDS and head not in PLUGINS:
+        chosen = explained(known, slot).chosen
+        raise UsageError(f"no plugin fills {slot}, which is {chosen!r}; mkit why has its candidates and what each lacks")
     if head not in PLUGINS:
-        filled = [other for other in every_slot(known) if other.partition(":")[0] in PLUGINS]
+        filled = [other for other in every_slot(known) if other.partition(":")[0] in ("skb", *PLUGINS)]
         raise unknown_slot(slot, filled, known.board.name)
     match = PAIR.fullmatch(slot)
     if match is None:
@@ -274,7 +277,7 @@ def _tree(known: Knowledge, slot: str) -> Reason:
     if name not in TREES:
         raise unknown_slot(slot, [f"tree:{each}" for each in (*FLAT, *TREES)], known.board.name)
     rows = known.skb.query(f"{TREES[name]}(K, P, C)").rows
-    because = tuple(proof for row in rows for proof in proofs(known, TREES[name], row))
+    because = known.skb.explain_each(TREES[name], rows)
     question = Question(lambda then: Answer(slot, _order(then, name)), proofs=because)
     subject = "leaders of the other packages, in the order the root sends"
     return Reason(slot, _order(known, name), subject, proofs=because, question=question)

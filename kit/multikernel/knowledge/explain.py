@@ -31,7 +31,7 @@ from multikernel.knowledge.ir import (
 )
 
 if TYPE_CHECKING:
-    from multikernel.knowledge.skb import Skb
+    from multikernel.knowledge.skb import Answers, Skb
 
 Bindings: TypeAlias = Mapping[Var, Value]
 Pattern: TypeAlias = tuple[Value | None, ...]
@@ -127,6 +127,13 @@ def explain(skb: Skb, name: str, values: Row) -> Derivation | None:
     return _Prover(skb).prove((name, values), frozenset())
 
 
+def explain_each(skb: Skb, name: str, rows: Sequence[Row]) -> tuple[Derivation, ...]:
+    """A proof of each row of the predicate, all of which hold; what several rest on is proved once."""
+    prover = _Prover(skb)
+    found = (prover.prove((name, values), frozenset(), holds=True) for values in rows)
+    return tuple(proof for proof in found if proof is not None)
+
+
 def why_not(skb: Skb, name: str, values: Pattern, depth: int = 4) -> tuple[Failure, ...]:
     """Why no atom of the predicate and these values holds, followed `depth` rules down; empty if one does."""
     if _holds(skb, name, values):
@@ -149,16 +156,17 @@ class _Prover:
     def __init__(self, skb: Skb) -> None:
         self._skb = skb
         self._proved: dict[Key, Derivation] = {}
+        self._solved: dict[tuple[Literal, ...], Answers] = {}
 
-    def prove(self, key: Key, above: frozenset[Key]) -> Derivation | None:
-        """A proof that does not rest on any of `above`."""
+    def prove(self, key: Key, above: frozenset[Key], holds: bool = False) -> Derivation | None:
+        """A proof that does not rest on any of `above`; of what is known to hold, nobody is asked whether it does."""
         name, values = key
         fact = self._skb.fact(name, values)
         if fact is not None:
             return Derivation(str(fact), fact, None)
         if key in self._proved:
             return self._proved[key]
-        if key in above or not _holds(self._skb, name, values):
+        if key in above or not (holds or _holds(self._skb, name, values)):
             return None
         for rule in self._skb.program.rules:
             if rule.name == name and (proof := self._by_rule(rule, key, above | {key})) is not None:
@@ -171,7 +179,7 @@ class _Prover:
         start = _unify(rule, values)
         if start is None:
             return None
-        solutions = _solutions(self._skb, rule.body, start)
+        solutions = self._solutions(rule.body, start)
         rows = 0
         if rule.aggregate is not None:
             rows = len(solutions)
@@ -182,7 +190,7 @@ class _Prover:
             for literal in rule.body:
                 if not isinstance(literal, Atom):
                     continue
-                proof = self.prove((literal.predicate, _ground(literal, solution)), above)
+                proof = self.prove((literal.predicate, _ground(literal, solution)), above, holds=True)
                 if proof is None:
                     break
                 premises.append(proof)
@@ -190,6 +198,44 @@ class _Prover:
                 others = tuple(_show(lit, solution) for lit in rule.body if not isinstance(lit, Atom))
                 return Derivation(show_atom(name, values), None, rule, tuple(premises), others, rows)
         return None
+
+    def _solutions(self, body: Sequence[Literal], start: Bindings) -> list[dict[Var, Value]]:
+        """As `_solutions` of the module.  What shares no variable with the rest is asked once for all proofs."""
+        named = _aliases(body)
+        renamed = [_rename(literal, start, named) for literal in body]
+        found: list[dict[str, Value]] = [{}]
+        parts = _apart(renamed)
+        if any(part in self._solved and not self._solved[part] for part in parts):
+            return []
+        for part in parts:
+            if part not in self._solved:
+                self._solved[part] = self._skb.solve(part)
+            answers = self._solved[part]
+            rows = [dict(zip(answers.variables, row, strict=True)) for row in answers.rows]
+            found = [{**one, **other} for one in found for other in rows]
+        free = {alias.name: variable for variable, alias in named.items() if variable not in start}
+        if len(found) > 1:
+            found.sort(key=lambda row: tuple(row[name] for name in free))
+        return [{**start, **{free[name]: row[name] for name in free}} for row in found]
+
+
+def _apart(body: Sequence[Literal]) -> list[tuple[Literal, ...]]:
+    """The literals in groups that share no variable, each with an atom; those without variables are in the first."""
+    groups: list[tuple[set[Var], list[int]]] = []
+    for index, literal in enumerate(body):
+        mine = set(variables(literal))
+        indices = [index]
+        for group in [group for group in groups if group[0] & mine or not (group[0] or mine)]:
+            groups.remove(group)
+            mine |= group[0]
+            indices += group[1]
+        groups.append((mine, indices))
+    parts = [sorted(indices) for _, indices in sorted(groups, key=lambda group: min(group[1]))]
+    lone = [part for part in parts if not any(isinstance(body[index], Atom) for index in part)]
+    whole = [part for part in parts if part not in lone]
+    if lone and whole:
+        whole[0] = sorted([*whole[0], *(index for part in lone for index in part)])
+    return [tuple(body[index] for index in part) for part in whole or [list(range(len(body)))]]
 
 
 def _failure(skb: Skb, rule: Rule, values: Pattern, depth: int) -> Failure:
@@ -271,13 +317,18 @@ def _show_pattern(name: str, values: Pattern) -> str:
 
 def _solutions(skb: Skb, body: Sequence[Literal], start: Bindings) -> list[dict[Var, Value]]:
     """Every way the body holds, sorted; anonymous variables get values too."""
-    named = {v: Var(f"V{i}") for i, v in enumerate(dict.fromkeys(v for lit in body for v in variables(lit)))}
+    named = _aliases(body)
     answers = skb.solve([_rename(literal, start, named) for literal in body])
     back = {alias.name: variable for variable, alias in named.items()}
     return [
         {**start, **{back[name]: value for name, value in zip(answers.variables, row, strict=True)}}
         for row in answers.rows
     ]
+
+
+def _aliases(body: Sequence[Literal]) -> dict[Var, Var]:
+    """A name for each variable of a body, that is not anonymous."""
+    return {v: Var(f"V{i}") for i, v in enumerate(dict.fromkeys(v for lit in body for v in variables(lit)))}
 
 
 def _rename(literal: Literal, start: Bindings, named: Mapping[Var, Var]) -> Literal:

@@ -5,7 +5,7 @@
     supposing(removed, added)                   other facts for a while
     query(goal, budget)    solve(body)          the same for text and for ir
     optimise(model)        joint placement, see `optimise`
-    explain(name, values)  why_not(name, values)
+    explain(name, values)  explain_each(name, rows)  why_not(name, values)
 
 Invariants: nothing is added when a check fails; the backend sees changes only as deltas, at the next
 query; equal facts and rules give equal answers in equal order, whatever the order they came in.
@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from multikernel.errors import Diagnostic, KnowledgeError
 from multikernel.knowledge.backend import SkbBackend
 from multikernel.knowledge.check import check_condition, check_program
-from multikernel.knowledge.explain import Derivation, Failure, explain, why_not
+from multikernel.knowledge.explain import Derivation, Failure, explain, explain_each, why_not
 from multikernel.knowledge.facts import Fact, FactStore, Key, Predicate, Row, Snapshot, Source, Value
 from multikernel.knowledge.ir import Literal, Program, Query, Rule
 from multikernel.knowledge.optimise import Model, Optimiser, Placement, T, placement_of, problem_of
@@ -230,6 +230,11 @@ class Skb:
         """One proof of the atom, with the sources of its facts; None if it does not hold."""
         with self._lock:
             return explain(self, name, values)
+
+    def explain_each(self, name: str, rows: Sequence[Row]) -> tuple[Derivation, ...]:
+        """As `explain`, for rows that hold."""
+        with self._lock:
+            return explain_each(self, name, rows)
 
     def why_not(self, name: str, *values: Value) -> tuple[Failure, ...]:
         """For each rule that could give the atom, the first condition that fails; empty if it holds."""
