@@ -84,7 +84,7 @@ class TransportSpec(Spec):
 class ProtocolStep(NamedTuple):
     """A numbered step of a consistency protocol, as the literature has it: reached when an event named in `on` makes
     the protocol yield the effect `does`.  Events are `begin`, the names of phases, `accepted`, `refused`, `applied`;
-    effects the names of phases (sent), `vote`, `apply`, `release`, `complete`, `abort`."""
+    effects the names of phases (sent), `vote`, `apply`, `release`, `complete`, `aborted`."""
 
     text: str
     on: tuple[str, ...]

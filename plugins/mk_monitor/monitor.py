@@ -6,7 +6,7 @@ May not know: how any block does its part.
 from __future__ import annotations
 
 from multikernel.system.environment import KERNEL, Environment
-from multikernel.system.monitor.agreement import Agreements
+from multikernel.system.monitor.agreement import Agreements, Replica
 from multikernel.system.monitor.binding import Binding
 from multikernel.system.monitor.circuits import Circuits
 from multikernel.system.monitor.console import Console
@@ -16,6 +16,7 @@ from multikernel.system.monitor.frames import Frames
 from multikernel.system.monitor.links import Links
 from multikernel.system.monitor.memory import ArenaMemory
 from multikernel.system.monitor.processes import Processes
+from multikernel.system.monitor.reservations import Reservations
 from multikernel.system.monitor.watching import Watching
 from multikernel.system.operations import Audit, Invoke
 from multikernel.system.requests import DropPage
@@ -31,7 +32,8 @@ async def monitor(environment: Environment) -> None:
     Watching(events)
     Circuits(events, links, processes, Binding(events, links, processes))
     Frames(events, links, processes, arena)
-    Agreements(events, links, processes, broadcast, {"shootdown": Shootdown(environment, processes)})
+    replicas: dict[str, Replica] = {"shootdown": Shootdown(environment, processes), "reservation": Reservations()}
+    Agreements(events, links, processes, broadcast, replicas)
     if environment.core == environment.routes.boot_core:
         Console(events, links, processes)
     await broadcast.start()
@@ -49,6 +51,13 @@ class Shootdown:
         self._processes = processes
         self._named_alike = environment.routes.same_addresses(environment.core, environment.routes.boot_core)
 
+    async def vote(self, process: str, value: int) -> bool:
+        """A page can always be taken away."""
+        return True
+
+    async def release(self, process: str, value: int) -> None:
+        """Nothing was held for it."""
+
     async def apply(self, process: str, value: int) -> None:
         """Take the page at `value` out of the address space of every dispatcher of `process` here."""
         if not self._named_alike:
@@ -56,6 +65,6 @@ class Shootdown:
         for number in self._processes.dispatchers(process):
             await Invoke(KERNEL, DropPage(number, value))
 
-    async def completed(self, process: str, value: int) -> int:
+    async def completed(self, process: str, value: int, committed: bool) -> int:
         """One more than the cores that could still use the page; 0 where nobody can tell."""
         return await Audit(process, value) + 1

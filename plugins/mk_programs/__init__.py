@@ -1,4 +1,4 @@
-"""Demonstration programs: ping and unmap."""
+"""Demonstration programs: ping, unmap and agree."""
 
 from collections.abc import Iterator
 
@@ -35,4 +35,13 @@ def programs() -> Iterator[ProgramSpec]:
         "One core of unmap: touches the page until it is gone.",
         factory=on_use("mk_programs.unmap:touch"),
         part_of="unmap",
+    )
+    yield ProgramSpec(
+        "agree",
+        "What an agreement costs, by protocol, tree and how many are under way.",
+        factory=on_use("mk_programs.agree:main"),
+        parameters=(("updates", int), ("cores", int), ("outstanding", int), ("protocol", str), ("taken", int)),
+    )
+    yield ProgramSpec(
+        "agree-member", "One core of agree: there.", factory=on_use("mk_programs.agree:member"), part_of="agree"
     )

@@ -48,6 +48,7 @@ OFFERS = (
     Offer("transport", "mailbox"),
     Offer("transport", "multi-hop"),
     Offer("consistency", "one-phase", "shootdown"),
+    Offer("consistency", "two-phase", "reservation"),
 )
 
 

@@ -194,9 +194,8 @@ class Explorer:
 
     def _turns(self, state: State, plan: Plan, core: int, channel: int, event: int, stops: bool) -> Iterator[Move]:
         number, locals_, waiting = state
-        for turn in self.model.turns(core, locals_[core], event):
-            if turn.cut and not stops:
-                return  # they are the last
+        turns = self.model.turns(core, locals_[core], event)
+        for turn in (*turns, *self.model.cuts(core, locals_[core], event)) if stops else turns:
             channels = list(waiting)
             if channel >= 0:
                 channels[channel] = channels[channel][1:]
@@ -338,4 +337,4 @@ class Explorer:
 def _happen(plan: Plan, fault: Fault) -> Plan:
     pending = list(plan.pending)
     pending.remove(fault)
-    return plan._replace(pending=tuple(pending), happened=(*plan.happened, fault))
+    return plan._replace(pending=tuple(pending), happened=tuple(sorted((*plan.happened, fault))))

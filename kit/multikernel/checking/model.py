@@ -2,6 +2,7 @@
 
     model = Model(spec, "multicast", cores=3, operations=2)
     model.turns(core, local, event) -> tuple of Turn    every way the event can go on that core, computed once
+    model.cuts(core, local, event)                      the same, cut short as the core stops
 
 Local states and messages are numbers: a protocol is a function of them, so that each turn is computed once however
 many global states it occurs in.  A turn is a core's whole reaction to one event, as in the monitor; it goes several
@@ -84,12 +85,13 @@ class Letter(NamedTuple):
 
 class Turn(NamedTuple):
     """A way an event goes on a core: the local state after it, what is sent on which channels, the replica's answers,
-    the effects after which the core stops (0: it does not), what is wrong (property and text), whether something was
-    applied, given up or told, and what a diagram shows."""
+    how many effects it has, after how many the core stops (0: it does not), what is wrong (property and text),
+    whether something was applied, given up or told, and what a diagram shows."""
 
     local: int
     sends: tuple[tuple[int, int], ...]
     answers: tuple[bool, ...]
+    effects: int
     cut: int
     problem: tuple[str, str] | None
     notable: bool
@@ -123,6 +125,7 @@ class Model:
         self.letters: list[Letter] = []
         self._letter_of: dict[Letter, int] = {}
         self._turns: dict[tuple[int, int, int], tuple[Turn, ...]] = {}
+        self._cuts: dict[tuple[int, int, int], tuple[Turn, ...]] = {}
         self.reached: dict[int, None] = {}
 
     def phase(self, number: int) -> str:
@@ -153,26 +156,32 @@ class Model:
         return number
 
     def turns(self, core: int, local: int, event: int) -> tuple[Turn, ...]:
-        """Every way `event` (BEGIN or a message's number) can go on `core`, those last in which the core stops amid."""
+        """Every way `event` (BEGIN or a message's number) can go on `core`."""
         key = core, local, event
         known = self._turns.get(key)
         if known is None:
-            known = self._turns[key] = self._compute(*key)
+            open_: list[tuple[bool, ...]] = [()]
+            found: list[Turn] = []
+            while open_:
+                answers = open_.pop()
+                turn = _Reaction(self, core, local, answers, 0).to(event)
+                found.append(turn)
+                open_ += [(*turn.answers[:place], False) for place in range(len(answers), len(turn.answers))]
+            known = self._turns[key] = tuple(found)
         return known
 
-    def _compute(self, core: int, local: int, event: int) -> tuple[Turn, ...]:
-        whole: list[Turn] = []
-        cuts: dict[tuple[int, tuple[tuple[int, int], ...]], Turn] = {}
-        open_: list[tuple[bool, ...]] = [()]
-        while open_:
-            answers = open_.pop()
-            turn, effects = _Reaction(self, core, local, answers, 0).to(event)
-            whole.append(turn)
-            open_ += [(*turn.answers[:place], False) for place in range(len(answers), len(turn.answers))]
-            for cut in range(1, effects):
-                part, _ = _Reaction(self, core, local, turn.answers, cut).to(event)
-                cuts.setdefault((part.local, part.sends), part)
-        return (*whole, *cuts.values())
+    def cuts(self, core: int, local: int, event: int) -> tuple[Turn, ...]:
+        """The same, in which the core stops amid."""
+        key = core, local, event
+        known = self._cuts.get(key)
+        if known is None:
+            found: dict[tuple[int, tuple[tuple[int, int], ...]], Turn] = {}
+            for turn in self.turns(*key):
+                for cut in range(1, turn.effects):
+                    part = _Reaction(self, core, local, turn.answers, cut).to(event)
+                    found.setdefault((part.local, part.sends), part)
+            known = self._cuts[key] = tuple(found.values())
+        return known
 
 
 class _Reaction:
@@ -191,8 +200,8 @@ class _Reaction:
         self.told: list[str] = []
         self.notable = False
 
-    def to(self, event: int) -> tuple[Turn, int]:
-        """The turn, and how many effects it has."""
+    def to(self, event: int) -> Turn:
+        """The turn."""
         problem = None
         try:
             if event == BEGIN:
@@ -218,7 +227,7 @@ class _Reaction:
             after = self.model.stopped(after)
         answers = tuple(self.answers[: self.asked])
         told = tuple(self.told)
-        return Turn(after, tuple(self.sends), answers, self.cut, problem, self.notable, told), self.effects
+        return Turn(after, tuple(self.sends), answers, self.effects, self.cut, problem, self.notable, told)
 
     def _begin(self) -> None:
         model, operation = self.model, self.now.begun + 1
@@ -250,7 +259,7 @@ class _Reaction:
                     self._reach(cause, "release")
                     self._release(operation, value)
                 case Complete(operation, committed):
-                    self._reach(cause, "complete" if committed else "abort")
+                    self._reach(cause, "complete" if committed else "aborted")
                     self._complete(operation, committed)
 
     def _reach(self, cause: str, effect: str) -> None:

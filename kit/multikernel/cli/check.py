@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -66,9 +66,17 @@ def check_command(
     if found is not None and found.violation is not None:
         if write is not None:
             _write(write, test_file(spec.name, found))
-        raise MultikernelError(f"{spec.name} violates {found.violation.name} over {found.tree}", code="violated")
+        text = f"{spec.name} violates {found.violation.name} over {found.tree}"
+        _fail(MultikernelError(text, code="violated"))
     if not all(report.whole for report in reports):
-        raise MultikernelError(f"not all was explored in {budget:g} s; nothing is known of the rest", code="unexplored")
+        text = f"not all was explored in {budget:g} s; nothing is known of the rest"
+        _fail(MultikernelError(text, code="unexplored"))
+
+
+def _fail(error: MultikernelError) -> NoReturn:
+    """End with an error that stdout has told in full."""
+    output.show_error(error)
+    raise typer.Exit(error.exit_code)
 
 
 def _kinds(faults: str, spec: ConsistencyProtocolSpec) -> tuple[str, ...]:

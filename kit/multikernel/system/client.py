@@ -3,8 +3,8 @@
     answer = await client.ask(lambda request: Connect(request, core, service))
     client.told(kind, callback)          what the monitor says unasked
 
-Requests go by LRPC, so that the monitor runs at once if it waits; answers come to local buffer 0 and are
-routed by a thread of their own.
+Requests go by LRPC, so that the monitor runs at once if it waits, unless several are to go together; answers come to
+local buffer 0 and are routed by a thread of their own.
 
 May not know: what is asked.
 """
@@ -41,18 +41,18 @@ class MonitorClient:
         """Messages of `kind` that answer nothing go to `callback`."""
         self._told[kind] = callback
 
-    async def say(self, item: tuple[int | str, ...]) -> None:
-        """A message that has no answer."""
+    async def say(self, item: tuple[int | str, ...], direct: bool = True) -> None:
+        """A message that has no answer.  The monitor runs at once, or, not `direct`, when this dispatcher waits."""
         payload = encode(item)
-        while not await SendLocal(MONITOR, payload, direct=True):
+        while not await SendLocal(MONITOR, payload, direct=direct):
             await Yield()
 
-    async def ask(self, make: Callable[[int], tuple[int | str, ...]]) -> tuple[object, ...]:
-        """Send the message `make` gives for a request number; its answer."""
+    async def ask(self, make: Callable[[int], tuple[int | str, ...]], direct: bool = True) -> tuple[object, ...]:
+        """Send the message `make` gives for a request number, as `say` does; its answer."""
         self._requests += 1
         request = self._requests
         self._asked[request] = await Self()
-        await self.say(make(request))
+        await self.say(make(request), direct)
         if request not in self._answers:
             await Park()
         return self._answers.pop(request)

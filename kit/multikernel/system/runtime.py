@@ -31,7 +31,7 @@ from multikernel.system.environment import CONSOLE, Environment
 from multikernel.system.inquiry import Inquiry
 from multikernel.system.lmp import LocalEndpoint, LocalMemory
 from multikernel.system.memory_service import MEMORY_SERVICE
-from multikernel.system.messages import AskUp, Connect, Connected, Done, Export, MemorySent, SpawnOn, WatchLine
+from multikernel.system.messages import Agree, AskUp, Connect, Connected, Done, Export, MemorySent, SpawnOn, WatchLine
 from multikernel.system.names import SERVICE as NAME_SERVICE
 from multikernel.system.names import Names
 from multikernel.system.operations import (
@@ -49,6 +49,7 @@ from multikernel.system.operations import (
     Yield,
 )
 from multikernel.system.requests import Emit, Notify, OpenWindow
+from multikernel.system.routes import TREES
 from multikernel.system.vspace import Frame, Memory, VSpace
 from multikernel.system.waitset import WaitSet
 
@@ -178,6 +179,21 @@ class Dispatcher:
         """On the boot core: whether the monitor of `core` has joined.  Elsewhere only about itself."""
         answer = await self._client.ask(lambda request: AskUp(request, core))
         return isinstance(answer, Done) and answer.value == 1
+
+    def agree(self, object: str, value: int, tree: str = "numa") -> Completion[int]:
+        """On the boot core: start an agreement on `value` for a replicated object, by the protocol bound for it, among
+        the cores this process has had a dispatcher on.  Its result is the object's (`system/monitor/`).  Any number may
+        be under way; those started before this dispatcher waits are sent together.  Awaiting it raises LocalMisuse
+        where it cannot begin.  ValueError for an unknown tree."""
+        return Completion(self._agree(object, value, TREES.index(tree)), self.environment.user, "agree")
+
+    async def _agree(self, object: str, value: int, tree: int) -> int:
+        answer = await self._client.ask(lambda request: Agree(request, value, tree, object), direct=False)
+        if not isinstance(answer, Done) or answer.failed:
+            raise LocalMisuse(
+                f"core {self.core} cannot begin an agreement on {object!r}: not bound, or not the boot core"
+            )
+        return answer.value
 
     async def export(self, service: str) -> Listener:
         """Offer `service` on this core.  LocalMisuse when another dispatcher does."""

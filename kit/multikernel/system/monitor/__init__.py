@@ -1,19 +1,20 @@
 """Building blocks of a monitor: the user-mode process of each core that speaks for it to the others.
 
-    events.py      the loop: lines and local messages in, handlers out, idling the core
-    links.py       boot, and how the monitors reach each other
-    link.py        a channel to one other monitor
-    relay.py       messages to cores that no link joins
-    binding.py     export, connect and accept for the dispatchers of this core
-    circuits.py    the same between cores on which dispatchers can share no channel
-    flow.py        the credits of a circuit
-    processes.py   dispatchers started here or elsewhere
-    agreement.py   consistency protocols run as step functions
-    fanout.py      the broadcast channel
-    frames.py      memory for the dispatchers of this core, and memory passed on
-    memory.py      the memory of this core
-    watching.py    lines polled on behalf of blocked dispatchers
-    console.py     on the boot core: the boot list, and programs asked for from outside
+    events.py         the loop: lines and local messages in, handlers out, idling the core
+    links.py          boot, and how the monitors reach each other
+    link.py           a channel to one other monitor
+    relay.py          messages to cores that no link joins
+    binding.py        export, connect and accept for the dispatchers of this core
+    circuits.py       the same between cores on which dispatchers can share no channel
+    flow.py           the credits of a circuit
+    processes.py      dispatchers started here or elsewhere
+    agreement.py      consistency protocols run as step functions
+    reservations.py   numbers that one process holds, agreed on
+    fanout.py         the broadcast channel
+    frames.py         memory for the dispatchers of this core, and memory passed on
+    memory.py         the memory of this core
+    watching.py       lines polled on behalf of blocked dispatchers
+    console.py        on the boot core: the boot list, and programs asked for from outside
 
 A monitor plugin composes them; nothing here knows which.  May not know: the CPU driver, platforms.
 """

@@ -1,8 +1,9 @@
 """Consistency protocols on this core: step functions in, effects carried out in order.
 
-Each replicated object has a protocol, bound by name, and a `Replica`: how an agreed value is applied on
-this core.  An `Apply` is finished, and its `Applied` stepped, before the next effect is begun: that a
-core acknowledges only what it has done is the protocol's to say and this file's to keep.
+Each replicated object has a protocol, bound by name, and a `Replica`: how an agreed value is applied on this core, and
+whether it can be.  An `Apply` is finished, and its `Applied` stepped, before the next effect is begun, and so are
+`Vote` and `Release`: that a core acknowledges only what it has done is the protocol's to say and this file's to keep.
+An object that no protocol is bound for is not replicated, and agreements on it are refused.
 
 May not know: any protocol, what a value means.
 """
@@ -25,9 +26,13 @@ from multikernel.system.protocol import (
     Apply,
     Complete,
     Effect,
+    Event,
     Received,
+    Release,
     ReplicaState,
     Send,
+    Vote,
+    Voted,
     prune,
 )
 
@@ -39,13 +44,20 @@ if TYPE_CHECKING:
 
 
 class Replica(Protocol):
-    """A replicated object on this core."""
+    """A replicated object on this core.  A protocol that does not ask calls neither `vote` nor `release`."""
+
+    async def vote(self, process: str, value: int) -> bool:
+        """Whether `value` can be carried out here, as it then must be until `apply` or `release`."""
+
+    async def release(self, process: str, value: int) -> None:
+        """`value`, which was accepted here, is not carried out anywhere."""
 
     async def apply(self, process: str, value: int) -> None:
         """Carry out `value`, agreed for `process`, on this core."""
 
-    async def completed(self, process: str, value: int) -> int:
-        """On the core that asked: every core has.  The result of the agreement, a small number."""
+    async def completed(self, process: str, value: int, committed: bool) -> int:
+        """On the core that asked: every core has, or, not `committed`, none.  The result of the agreement, a small
+        number."""
 
 
 def _message(effect: Effect) -> tuple[int, int, int, int, int] | None:
@@ -74,15 +86,16 @@ class Agreements:
         self._links = links
         self._processes = processes
         self._broadcast = broadcast
-        self._replicas = replicas
-        self._protocols = {name: environment.made.protocols[name] for name in replicas}
+        made = environment.made.protocols
+        self._replicas = {name: replica for name, replica in replicas.items() if name in made}
+        self._protocols = {name: made[name] for name in self._replicas}
         self._states = {
             name: ReplicaState(self._core, tuple(environment.routes.member(tree, self._core) for tree in range(4)))
-            for name in replicas
+            for name in self._replicas
         }
-        self._objects = sorted(replicas)
+        self._objects = list(self._replicas)  # numbered in the order the monitor names them, on every core the same
         self._asked: dict[int, Asked] = {}
-        self._on_ring: dict[int, None] = {}
+        self._on_ring: dict[int, int] = {}
         self._processes_of: dict[int, str] = {}
         self._operations = 0
         events.on(Agree, self._agree)
@@ -111,10 +124,10 @@ class Agreements:
         self._processes_of[message.operation] = message.process
         event = Received(sender.core, message.operation, message.phase, message.value, message.tree, message.among)
         await self._step(self._objects[index], event)
-        if message.operation not in self._states[self._objects[index]].awaited:
+        if not self._states[self._objects[index]].under_way(message.operation):
             self._processes_of.pop(message.operation, None)
 
-    async def _step(self, name: str, event: Received | Applied) -> None:
+    async def _step(self, name: str, event: Event) -> None:
         await self._carry_out(name, self._protocols[name].step(self._states[name], event))
 
     async def _carry_out(self, name: str, effects: Sequence[Effect]) -> None:
@@ -126,7 +139,7 @@ class Agreements:
                 if targets == [EVERYBODY]:
                     concerned = self._routes.member(message[3], self._core).among(message[4])
                     if await self._broadcast.send(payload, concerned):
-                        self._on_ring[message[0]] = None
+                        self._on_ring[message[0]] = self._on_ring.get(message[0], 0) + 1
                 else:
                     await self._links.send_all(targets, payload)
                 continue
@@ -139,10 +152,15 @@ class Agreements:
                 with suppress(MultikernelError):  # nothing of it on this core
                     await self._replicas[name].apply(self._processes_of[operation], value)
                 await self._step(name, Applied(operation))
-            case Complete(operation):
-                if operation in self._on_ring:
-                    del self._on_ring[operation]
+            case Vote(operation, value):
+                accepted = await self._replicas[name].vote(self._processes_of[operation], value)
+                await self._step(name, Voted(operation, accepted))
+            case Release(operation, value):
+                await self._replicas[name].release(self._processes_of[operation], value)
+                await self._step(name, Applied(operation))
+            case Complete(operation, committed):
+                for _ in range(self._on_ring.pop(operation, 0)):
                     self._broadcast.finished()
-                asked = self._asked.pop(operation)
-                result = await self._replicas[name].completed(self._processes_of.pop(operation), asked.value)
+                asked, process = self._asked.pop(operation), self._processes_of.pop(operation)
+                result = await self._replicas[name].completed(process, asked.value, committed)
                 await self._processes.reply(asked.dispatcher, encode(Done(asked.request, result, 0)))
