@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from multikernel.checking import PROPERTIES
+from multikernel.checking import PROPERTIES, check
 from multikernel.cli.check import check_command
 from multikernel.cli.root import run
+from multikernel.registry import Registry
 
 TEXT = (Path(__file__).parents[2] / "docs" / "check.md").read_text()
 COMMANDS = re.findall(r"^    mkit (check [^#\n]*)(?:# exit (\d))?", TEXT, re.MULTILINE)
@@ -45,3 +46,20 @@ def test_the_diagram_is_what_the_command_draws(capsys: pytest.CaptureFixture[str
     shown = [line.strip() for line in TEXT.splitlines() if re.match(" {6}(core|[|*])", line)]
     assert len(shown) == 6
     assert [line for line in shown if line not in drawn] == []
+
+
+def test_the_table_of_whom_a_stop_blocks_is_what_exploration_finds() -> None:
+    head, _, *rows = TEXT.partition("## Whom a stop blocks")[2].partition("\n| ")[2].partition("\n\n")[0].splitlines()
+    names = [name.strip() for name in head.strip("| ").split("|")][1:]
+    found: dict[str, dict[str, list[str]]] = {}
+    for name in names:
+        spec = Registry.load().consistency_protocols.get(name)
+        for before, waits in sorted(check(spec, "multicast", 3, 1, ("stop",)).ends):
+            for fault in before:
+                told = found.setdefault(fault.removeprefix("stop of "), {})
+                told.setdefault(name, []).append(" and ".join(waits) or "nobody")
+    assert rows == [
+        f"| {fault} | {' | '.join(' / '.join(told.get(name, ['-'])) for name in names)} |"
+        for fault, told in sorted(found.items())
+    ]
+    assert len(names) == len(Registry.load().consistency_protocols.names()), "every protocol has a column"
