@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple, TypeAlias
@@ -121,7 +121,7 @@ class Explorer:
         self._plan_of: dict[Plan, int] = {}
         self._into = [[c for c, (_, to) in enumerate(model.channels) if to == core] for core in range(model.cores)]
         self._to = [target for _, target in model.channels]
-        self._chosen: dict[tuple[int, int, bool], int] = {}
+        self._chosen: dict[tuple[tuple[bool, ...], int, bool], int] = {}
 
     def start(self, faults: Sequence[Fault]) -> State:
         """The state before anything, in which `faults` may happen."""
@@ -146,9 +146,9 @@ class Explorer:
                 break
             state = states[here]
             core = self._persistent(state) if self._reduced else -1
-            moves = list(self.moves(state, core))
+            moves = self.moves(state, core)
             if core >= 0 and all(number.get(move.after, here + 1) <= here for move in moves):
-                moves = list(self.moves(state))
+                moves = self.moves(state)
             report.transitions += len(moves)
             found = next(((*problem, move) for move in moves if (problem := self.problem(move)) is not None), None)
             if found is not None:
@@ -174,28 +174,35 @@ class Explorer:
 
     # Moves
 
-    def moves(self, state: State, core: int = -1) -> Iterator[Move]:
+    def moves(self, state: State, core: int = -1) -> list[Move]:
         """What can happen in a state; of one core alone, or (-1) of all."""
         model, plan = self.model, self._plans[state[0]]
+        found: list[Move] = []
         for own in range(model.cores) if core < 0 else (core,):
             if plan.dead >> own & 1:
                 continue
-            stops = Fault("stop", own) in plan.pending
+            stops = bool(plan.pending) and Fault("stop", own) in plan.pending
             if own == 0 and model.locals[state[1][0]].begun < model.operations:
-                yield from self._turns(state, plan, own, -1, BEGIN, stops)
+                self._turns(found, state, plan, (own, -1, BEGIN), stops)
             for channel in self._into[own]:
                 waiting = state[2][channel]
                 if waiting:
-                    yield from self._turns(state, plan, own, channel, waiting[0], stops)
+                    self._turns(found, state, plan, (own, channel, waiting[0]), stops)
                     if plan.pending:
-                        yield from self._mishaps(state, plan, own, channel)
+                        self._mishaps(found, state, plan, own, channel)
             if stops:
-                yield Move("stop", own, -1, None, self._stop(state[1], list(state[2]), own, plan))
+                found.append(Move("stop", own, -1, None, self._stop(state[1], list(state[2]), own, plan)))
+        return found
 
-    def _turns(self, state: State, plan: Plan, core: int, channel: int, event: int, stops: bool) -> Iterator[Move]:
+    def _turns(self, found: list[Move], state: State, plan: Plan, event: tuple[int, int, int], stops: bool) -> None:
+        """Every turn on a core by what comes on a channel (-1: nothing, it begins)."""
         number, locals_, waiting = state
-        turns = self.model.turns(core, locals_[core], event)
-        for turn in (*turns, *self.model.cuts(core, locals_[core], event)) if stops else turns:
+        core, channel, cause = event
+        turns = self.model.turns(core, locals_[core], cause)
+        if stops:
+            turns = (*turns, *self.model.cuts(core, locals_[core], cause))
+        kind = "begin" if channel < 0 else "deliver"
+        for turn in turns:
             channels = list(waiting)
             if channel >= 0:
                 channels[channel] = channels[channel][1:]
@@ -203,26 +210,24 @@ class Explorer:
                 if not plan.dead >> self._to[target] & 1:
                     channels[target] = (*channels[target], letter)
             after = (*locals_[:core], turn.local, *locals_[core + 1 :])
-            kind = "begin" if channel < 0 else "deliver"
-            if turn.cut:
-                yield Move(kind, core, channel, turn, self._stop(after, channels, core, plan))
-            else:
-                yield Move(kind, core, channel, turn, (number, after, tuple(channels)))
+            then = self._stop(after, channels, core, plan) if turn.cut else (number, after, tuple(channels))
+            found.append(Move(kind, core, channel, turn, then))
 
-    def _mishaps(self, state: State, plan: Plan, core: int, channel: int) -> Iterator[Move]:
+    def _mishaps(self, found: list[Move], state: State, plan: Plan, core: int, channel: int) -> None:
         """The faults of a channel that may befall its next message."""
-        number, locals_, waiting = state
+        _, locals_, waiting = state
         for fault in dict.fromkeys(plan.pending):
             if fault.kind == "stop" or fault.place != channel:
                 continue
             number = self._plan(_happen(plan, fault))
             if fault.kind == "drop":
                 channels = (*waiting[:channel], waiting[channel][1:], *waiting[channel + 1 :])
-                yield Move("drop", core, channel, None, (number, locals_, channels))
+                found.append(Move("drop", core, channel, None, (number, locals_, channels)))
                 continue
             twice = (*waiting[:channel], (waiting[channel][0], *waiting[channel]), *waiting[channel + 1 :])
-            for move in self._turns((number, locals_, twice), plan, core, channel, waiting[channel][0], False):
-                yield move._replace(kind="duplicate")
+            moves: list[Move] = []
+            self._turns(moves, (number, locals_, twice), plan, (core, channel, waiting[channel][0]), False)
+            found += [move._replace(kind="duplicate") for move in moves]
 
     def _stop(self, locals_: tuple[int, ...], channels: list[tuple[int, ...]], core: int, plan: Plan) -> State:
         number = self._plan(_happen(plan, Fault("stop", core))._replace(dead=plan.dead | 1 << core))
@@ -240,7 +245,7 @@ class Explorer:
     def _persistent(self, state: State) -> int:
         """A core whose moves alone have to be tried here; -1 if there is none."""
         number, locals_, channels = state
-        waiting = sum(1 << channel for channel, letters in enumerate(channels) if letters)
+        waiting = tuple(map(bool, channels))
         dead = self._plans[number].dead
         begins = not dead & 1 and self.model.locals[locals_[0]].begun < self.model.operations
         key = waiting, dead, begins
@@ -249,9 +254,9 @@ class Explorer:
             known = self._chosen[key] = self._choose(*key)
         return known
 
-    def _choose(self, waiting: int, dead: int, begins: bool) -> int:
+    def _choose(self, waiting: tuple[bool, ...], dead: int, begins: bool) -> int:
         alive = [core for core in range(self.model.cores) if not dead >> core & 1]
-        able = [core for core in alive if any(waiting >> channel & 1 for channel in self._into[core])]
+        able = [core for core in alive if any(waiting[channel] for channel in self._into[core])]
         if begins and 0 not in able:
             able.append(0)
         for core in sorted(able, reverse=True):
@@ -262,9 +267,7 @@ class Explorer:
                 for source, target in self.model.channels:
                     if source in others and target != core and target in alive:
                         others[target] = None
-            if all(
-                waiting >> channel & 1 or self.model.channels[channel][0] not in others for channel in self._into[core]
-            ):
+            if all(waiting[channel] or self.model.channels[channel][0] not in others for channel in self._into[core]):
                 return core
         return -1
 
