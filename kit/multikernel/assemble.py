@@ -1,6 +1,7 @@
 """Board + installed plugins + system knowledge base -> Blueprint, in the order of a boot.
 
-Interface: `assemble(board, registry=None, platform="any") -> Blueprint`, `know(...) -> Knowledge`.
+Interface: `assemble(board, registry=None, platform="any") -> Blueprint`; its two halves, `know(...) -> Knowledge` and
+`assembled(known) -> Blueprint`.
 
 Invariants: the same board, plugins and platform kind give the same bytes; whatever the board leaves
 open is decided by a query; nothing is quadratic in cores.
@@ -86,6 +87,13 @@ def assemble(
     BindingError naming the slot that cannot be filled.
     """
     known = know(board, registry, platform, measured)
+    blueprint = assembled(known)
+    known.skb.close()
+    return blueprint
+
+
+def assembled(known: Knowledge) -> Blueprint:
+    """The blueprint of what is known.  Raises BindingError naming the slot that cannot be filled."""
     board, topology = known.board, known.board.topology()
     relaying = any(transport.scope == "circuit" for transport in known.registry.transports)
     if relaying:
@@ -125,7 +133,6 @@ def assemble(
         programs=programs(known),
     )
     check_reach(blueprint)
-    known.skb.close()
     return blueprint
 
 

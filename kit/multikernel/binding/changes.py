@@ -21,12 +21,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
-from multikernel.assemble import Knowledge, assemble
+from multikernel.assemble import Knowledge, assemble, assembled, backend_for
 from multikernel.binding.board_facts import entries
 from multikernel.binding.edits import Edit, with_followers
 from multikernel.binding.gateways import gateways, relayed
 from multikernel.binding.measured import place
 from multikernel.binding.moves import Move, moves, moves_away
+from multikernel.binding.policies import policies
 from multikernel.binding.slots import Slots
 from multikernel.board.model import Board
 from multikernel.errors import BindingError, BoardError, MultikernelError, UsageError
@@ -190,11 +191,20 @@ class _Search:
                 if self._before:
                     _all_filled(then)
                     if len(then.board.topology().cores) <= ASSEMBLED:
-                        assemble(then.board, then.registry, then.platform, then.measured)
+                        _assembled(then)
                 self._found[answer.chosen] = Change(edits, answer.slot, answer.chosen)
                 return True
         except MultikernelError:
             return False
+
+
+def _assembled(then: Knowledge) -> None:
+    """Assemble from what would be known; anew where the board would have another backend or other policies."""
+    chosen = policies(then.board, then.registry)
+    if backend_for(then.board, then.registry) == then.backend and chosen == then.policies:
+        assembled(then)
+    else:
+        assemble(then.board, then.registry, then.platform, then.measured)
 
 
 def _towards(board: Board, failure: Failure) -> Iterator[Move]:
