@@ -16,7 +16,7 @@ OVERDUE = ("check", "one-phase", "--faults", "duplicate", "--tree", "unicast")
 def test_a_protocol_that_holds(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "one-phase", "--faults", "none"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("one-phase: 3 cores, 1 operations, faults: none\n  tree       states  transitions")
+    assert out.startswith("one-phase: cores: 3, operations: 1, faults: none\n  tree       states  transitions")
     assert "  2  a core passes it on                                        reached\n" in out
     assert "  completion: holds: " in out
 

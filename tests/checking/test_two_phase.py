@@ -70,6 +70,16 @@ def test_four_cores_and_a_lost_message() -> None:
     assert report.states > 1000
 
 
+def test_a_core_alone_is_explored_with_the_faults_it_can_have() -> None:
+    spec = two_phase()
+    report = check(spec, "unicast", 1, 2, spec.withstands)
+    assert told(report) == ""
+    assert {before for before, _ in report.ends} >= {
+        ("stop of root having completed",),
+        ("stop of root having aborted",),
+    }
+
+
 def test_every_step_is_reached_over_a_tree_of_two_levels() -> None:
     spec = two_phase()
     assert check(spec, "multicast", 3).reached == tuple(range(1, len(spec.steps) + 1))

@@ -131,11 +131,12 @@ class Explorer:
         """See `check`."""
         report = Report(self.model, TREES[self.model.tree])
         begun = time.monotonic()
-        places = {"stop": range(self.model.cores)}
         channels = range(len(self.model.channels))
+        places = {"stop": range(self.model.cores), "drop": channels, "duplicate": channels}
+        kinds = [kind for kind in kinds if places[kind]]  # a core alone has no channels
         plans = [
             tuple(Fault(kind, place) for kind, place in zip(kinds, chosen, strict=True))
-            for chosen in product(*(places.get(kind, channels) for kind in kinds))
+            for chosen in product(*(places[kind] for kind in kinds))
         ]
         states = list(dict.fromkeys(self.start(sorted(plan)) for plan in plans))
         number = {state: index for index, state in enumerate(states)}

@@ -61,7 +61,7 @@ def check_command(
     if json:
         output.emit_json(_document(spec, reports, cores, operations, kinds))
     else:
-        output.emit(f"{spec.name}: {cores} cores, {operations} operations, faults: {', '.join(kinds) or NONE}")
+        output.emit(f"{spec.name}: cores: {cores}, operations: {operations}, faults: {', '.join(kinds) or NONE}")
         _show(spec, reports, found)
     if found is not None and found.violation is not None:
         if write is not None:
