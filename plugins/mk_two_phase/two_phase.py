@@ -1,4 +1,4 @@
-"""Two-phase commit (Gray, Notes on Data Base Operating Systems, LNCS 60, 1978, 5.8.3.3), as the multikernel uses it for
+"""Two-phase commit (Gray, Notes on Data Base Operating Systems, LNCS 60, 1978), as the multikernel uses it for
 operations on capabilities (Baumann et al., SOSP 2009, 5.2).  Over any tree:
 
     1  root     asks its children to prepare (everybody at once over a broadcast channel)

@@ -70,6 +70,12 @@ def test_four_cores_and_a_lost_message() -> None:
     assert report.states > 1000
 
 
+@pytest.mark.determinism
+def test_an_exploration_is_the_same_everywhere() -> None:
+    report = check(two_phase(), "unicast", 3, 1, ("stop",))
+    assert (report.states, report.transitions, sum(report.ends.values())) == (430, 519, 131)
+
+
 def test_a_core_alone_is_explored_with_the_faults_it_can_have() -> None:
     spec = two_phase()
     report = check(spec, "unicast", 1, 2, spec.withstands)
