@@ -21,10 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from multikernel.blueprint import Blueprint
-from multikernel.events import Event
-
 if TYPE_CHECKING:
+    from multikernel.blueprint import Blueprint
+    from multikernel.events import Event
     from multikernel.system.environment import Code
 
 LINE = 64

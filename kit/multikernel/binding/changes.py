@@ -28,7 +28,7 @@ from multikernel.binding.gateways import gateways, relayed
 from multikernel.binding.measured import place
 from multikernel.binding.moves import Move, moves, moves_away
 from multikernel.binding.policies import policies
-from multikernel.binding.slots import Slots
+from multikernel.binding.slots import AUTO, Slots
 from multikernel.board.model import Board
 from multikernel.errors import BindingError, BoardError, MultikernelError, UsageError
 from multikernel.knowledge.explain import Derivation, Failure
@@ -233,7 +233,13 @@ def _all_filled(known: Knowledge) -> None:
         known.slots.decide(f"cpu-driver:{kind}")
     known.slots.decide("monitor")
     for count in known.board.topology().classes():
-        chosen = known.slots.decide(f"transport:{count.name}").chosen
+        pair = f"{count.src}, {count.dst}"
+        named = known.slots.named(f"transport:{count.name}")
+        goal = f"transport_of({pair}, T)" if named == AUTO else f"transport_candidate({pair}, _, {named!r})"
+        rows = known.skb.query(goal).rows
+        if not rows:
+            raise BindingError(f"nothing serves {count.name}", slot=f"transport:{count.name}")
+        chosen = str(rows[0][0]) if named == AUTO else named
         channel = known.registry.transports.get(chosen).scope == "channel"
-        if channel and not known.skb.query(f"home({count.src}, {count.dst}, H, R)"):
+        if channel and not known.skb.query(f"home({pair}, H, R)"):
             raise BindingError(f"no memory holds a channel of {count.name}", slot=f"home:{count.name}")

@@ -122,7 +122,9 @@ def _bare(known: Knowledge, slot: str) -> tuple[str, tuple[int, int] | None]:
     head = slot.partition(":")[0]
     if head in KINDS and head not in PLUGINS:
         chosen = explained(known, slot).chosen
-        raise UsageError(f"no plugin fills {slot}, which is {chosen!r}; mkit why has its candidates and what each lacks")
+        raise UsageError(
+            f"no plugin fills {slot}, which is {chosen!r}; mkit why has its candidates and what each lacks"
+        )
     if head not in PLUGINS:
         filled = [other for other in every_slot(known) if other.partition(":")[0] in ("skb", *PLUGINS)]
         raise unknown_slot(slot, filled, known.board.name)

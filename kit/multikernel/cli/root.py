@@ -14,6 +14,7 @@ May not know: anything that imports pydantic, rich or pluggy; `--help` must stay
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import platform
 import sys
@@ -27,7 +28,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from multikernel.cli import output
-from multikernel.errors import FileError, MultikernelError
+from multikernel.errors import FileError, MultikernelError, UsageError
 
 if TYPE_CHECKING:
     from typer._click import Command, Context
@@ -150,6 +151,7 @@ def root(
 def main() -> NoReturn:
     """Run `mkit` on sys.argv and exit."""
     _fill_closed_streams()
+    gc.set_threshold(100_000, *gc.get_threshold()[1:])  # imports and facts stay: looking through them takes a tenth
     sys.exit(run(sys.argv[1:]))
 
 
@@ -170,11 +172,16 @@ def _drop_stdout() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run `mkit` on `arguments`; its exit code."""
+    """Run `mkit` on `arguments`; its exit code.  With --json a failure is an object on stdout too."""
+    output.configure(0, True)
+    json = "--json" in arguments
     try:
         try:
-            typer.main.get_command(app).main(arguments, prog_name="mkit")
+            with output.json_errors(json):
+                typer.main.get_command(app).main(arguments, prog_name="mkit")
         except SystemExit as stop:
+            if json and stop.code == UsageError.exit_code:
+                output.emit_failure("usage", "stderr says what is wrong, -h what is right", UsageError.exit_code)
             sys.stdout.flush()
             return stop.code if isinstance(stop.code, int) else 1
         return 0
