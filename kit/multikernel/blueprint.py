@@ -200,11 +200,12 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class ChannelEntry:
-    """A channel fixed at assembly: to each core from its gateway, and the representatives of
-    each class.  Addresses are what each side sees.  Directions lie one behind the other:
-    `slots` lines a->b, one ack line, `slots` lines b->a, one ack line, each line 64 bytes.
-    Over a device each side has an area of its own, where the transport needs any: a's at `offset` of `region`,
-    b's at `far_offset` of `far_region`.  A region that is not there is empty, and its address 0."""
+    """A channel fixed at assembly, for the monitors of two cores: to each core from its gateway, the
+    representatives of each class, and what the board fixes.  Addresses are what each side sees.
+    Directions lie one behind the other: `slots` lines a->b, one ack line, `slots` lines b->a, one ack
+    line, each line 64 bytes.  Over a device each side has an area of its own, where the transport needs
+    any: a's at `offset` of `region`, b's at `far_offset` of `far_region`.  A region that is not there is
+    empty, and its address 0."""
 
     id: int
     a: int

@@ -3,6 +3,7 @@ what is assembled."""
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,9 +15,13 @@ from multikernel import Multikernel, assemble, interfaces, load_board
 from multikernel.board import Board
 from multikernel.board.contracts import LINE, Contract, Side, breaches, needs
 from multikernel.board.topology import Topology
-from multikernel.errors import BindingError
+from multikernel.errors import BindingError, PeerError
+from multikernel.interfaces import BootOptions
+from multikernel.registry import Registry
 from multikernel.system import ring
 from multikernel.system.layout import Layout
+from multikernel.system.runtime import Dispatcher
+from tests.promises.kernels import Programs
 
 SIZE = 64
 """Bytes of each region of the made boards."""
@@ -165,6 +170,44 @@ def test_kernels_talk_over_a_fixed_channel(tmp_path: Path, text: str) -> None:
     kernel = Multikernel(assemble(write(tmp_path, text)))
     with kernel.boot("sim"):
         assert {core.state for core in kernel.cores()} == {"joined"}
+
+
+async def asks_both(dispatcher: Dispatcher) -> tuple[()]:
+    """Cores 2 and 5 ask each other for a service that neither has, core `first` first."""
+    listener = await dispatcher.export("asks")
+    first = int(dispatcher.environment.parameter("first", "0"))
+    for core in (first, 7 - first):
+        await dispatcher.spawn_on(core, "asks", 7 - core)
+        channel = await listener.accept()
+        assert await channel.recv() == f"core {7 - core} has no service 'nothing'".encode()
+    return ()
+
+
+async def asks(dispatcher: Dispatcher) -> tuple[()]:
+    channel = await dispatcher.connect(0, "asks")
+    with pytest.raises(PeerError) as refusal:
+        await dispatcher.connect(dispatcher.argument, "nothing")
+    await channel.send(str(refusal.value).encode())
+    return ()
+
+
+@pytest.mark.parametrize("first", [2, 5])
+def test_monitors_meet_where_the_board_fixes_it(tmp_path: Path, first: int) -> None:
+    """Whoever asks first, side a is core 5: what is for core 2 comes in the first half."""
+    blueprint, trace = assemble(write(tmp_path, FIXED), platform="sim"), tmp_path / "trace"
+    programs = Registry.load(Programs({"main": asks_both, "asks": asks}))
+    with Multikernel(blueprint, programs).boot("sim", BootOptions(trace=str(trace))) as kernel:
+        kernel.run("main", first=first)
+    ddr = next(memory.base for memory in blueprint.memory if memory.region == "ddr")
+    begin, half = (ddr + 0x10000000) // LINE, ring.direction(16)
+    got: dict[int, list[int]] = {2: [], 5: []}
+    for row in map(json.loads, trace.read_text().splitlines()):
+        if begin <= row["line"] < begin + 2 * half:
+            got[row["core"]].append(row["line"] - begin)
+    assert got[2]
+    assert max(got[2]) < half, "what core 5 writes, and core 2 acknowledges elsewhere"
+    assert got[5]
+    assert min(got[5]) >= half
 
 
 def test_no_memory_is_given_out_where_a_channel_is_fixed(tmp_path: Path) -> None:

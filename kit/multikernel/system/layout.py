@@ -56,6 +56,15 @@ class BootChannel(NamedTuple):
     far: int
 
 
+class Meeting(NamedTuple):
+    """A channel fixed at assembly between cores of which neither is the other's gateway: its physical address and
+    window in messages, and which side of it a core has."""
+
+    address: int
+    slots: int
+    side: int
+
+
 class Pool(NamedTuple):
     """`size` bytes of node `node` from physical address `base`, for the memory server to give out."""
 
@@ -98,6 +107,14 @@ class Layout:
             for channel in blueprint.channels
             if channel.a == gateways[channel.b]
         }
+        self._meetings: dict[tuple[int, int], Meeting] = {}
+        for channel in blueprint.channels:
+            a, b = channel.a, channel.b
+            meets = channel.region and not channel.far_region and gateways[b] != a and gateways[a] != b
+            if meets and (a, b) not in self._meetings:
+                address = bases[channel.region] + channel.offset
+                self._meetings[a, b] = Meeting(address, channel.slots, 0)
+                self._meetings[b, a] = Meeting(address, channel.slots, 1)
         self._sight = _Sight(blueprint)
         self._seats = {core.id: (core.space, core.island) for core in blueprint.cores}
         homes = self._homes = {core.id: self._sight.home(core) for core in blueprint.cores}
@@ -170,6 +187,11 @@ class Layout:
     def boot_channel(self, core: int) -> BootChannel:
         """The channel between the monitor of `core` and that of its gateway."""
         return self._boot_channels[core]
+
+    def meeting(self, core: int, peer: int) -> Meeting | None:
+        """The channel between the monitors of two cores that the blueprint has, as `core` sees it; None where they
+        are to find memory when they meet."""
+        return self._meetings.get((core, peer))
 
     def sees(self, core: int, base: int, size: int) -> bool:
         """Whether `core` reaches `size` bytes of physical memory from `base` on."""

@@ -7,7 +7,7 @@
 
 Where no transport joins two cores they are introduced all the same, without a channel: from then on what they
 say to each other is relayed (`relay.py`).  Over a device each side has memory of its own for the channel, and the
-two tell each other where.
+two tell each other where.  Where the blueprint has a channel for the two they use that.
 
 Each core starts those whose gateway it is.  A new core's monitor says `Hello` to the boot core's and is a member
 when that has it; members may join in any order.  The cores behind one that did not come up are given up with it.
@@ -233,8 +233,9 @@ class Links:
         else:
             self._waiting[core] = [payload]
             pair = self._environment.routes.transport(self._environment.core, core)
-            address = 0
-            if pair.home == "sender" or pair.scope != "channel":
+            fixed = self._environment.layout.meeting(self._environment.core, core)
+            address = fixed.address if fixed else 0
+            if not fixed and (pair.home == "sender" or pair.scope != "channel"):
                 try:
                     address = self._offered[core] = self.memory(core, pair.slots)
                 except LocalMisuse:  # no memory left for a channel
@@ -277,6 +278,9 @@ class Links:
             address = self._offered.pop(peer, 0) or self.memory(peer, message.slots)
             await self.open(peer, address, message.address, message.slots, side=1)
             return address
+        if fixed := self._environment.layout.meeting(self._environment.core, peer):
+            await self.open(peer, fixed.address, 0, fixed.slots, fixed.side)
+            return fixed.address
         address = message.address or self.memory(peer, message.slots)
         await self.open(peer, address, 0, message.slots, side=1)
         return address
@@ -292,6 +296,8 @@ class Links:
         pair = self._environment.routes.transport(message.source, message.target)
         if pair.scope == "circuit":
             self._relayed[message.target] = None
+        elif fixed := self._environment.layout.meeting(message.source, message.target):
+            await self.open(message.target, fixed.address, 0, fixed.slots, fixed.side)
         else:
             await self.open(message.target, own, message.address, pair.slots, side=0)
         await self._catch_up(message.target)
