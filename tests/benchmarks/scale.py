@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.scale [CORES...] [--json]
 
-First the seconds from the shell, and of the processor, of `mkit why` on 512 cores: the least of 5.
+First the seconds from the shell, and of the processor, of `mkit why` and `mkit assemble`: the least of some runs.
 Then for each size the seconds of processor time to assemble and to boot, the largest memory of the process,
 and per core: milliseconds of the boot, KiB beyond an interpreter that has loaded the kit, events of the engine.
 `mesh(nodes, cores)` is the text of such a board.
@@ -29,8 +29,14 @@ from multikernel.registry import Registry
 
 SIZES = (64, 512, 1024, 2048, 4096)
 CORES_A_NODE = 64
-WHY_CORES = 512
-WHY_RUNS = 5
+COMMANDS = (
+    ("why mesh:32x16 transport:0->511", 5),
+    ("why mesh:32x16 tree:numa", 3),
+    ("assemble mesh:32x16", 3),
+    ("assemble host:512", 3),
+    ("assemble mesh:64x64", 2),
+)
+"""What is timed from the shell, of 512 cores and of 4,096, and how often."""
 
 
 @dataclass
@@ -107,29 +113,26 @@ def apart(cores: int) -> Boot:
 
 
 @dataclass
-class Why:
-    """`mkit why` of a class of pairs, with its search for edits, in a process of its own: the least of `WHY_RUNS`."""
+class Command:
+    """`mkit` from the shell, in a process of its own: the least of some runs, each apart.  `kib` is its largest
+    memory, of all commands up to this one."""
 
-    cores: int
+    what: str
     wall_ms: int
     processor_ms: int
+    kib: int
 
 
-def why() -> Why:
-    """Ask why a pair three links apart is bound as it is."""
+def command(what: str, runs: int) -> Command:
+    """Run `mkit` on the words of `what`."""
     walls, processors = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "mesh.yaml"
-        file.write_text(mesh(WHY_CORES // CORES_A_NODE, CORES_A_NODE))
-        for _ in range(WHY_RUNS):
-            before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter_ns()
-            command = [sys.executable, "-m", "multikernel", "why", str(file), "transport:hops:3"]
-            subprocess.run(command, check=True, capture_output=True)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            walls.append((time.perf_counter_ns() - started) // 1_000_000)
-            used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-            processors.append(round(used * 1000))
-    return Why(WHY_CORES, min(walls), min(processors))
+    for _ in range(runs):
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter_ns()
+        subprocess.run([sys.executable, "-m", "multikernel", *what.split()], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        walls.append((time.perf_counter_ns() - started) // 1_000_000)
+        processors.append(round((after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime) * 1000))
+    return Command(what, min(walls), min(processors), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 
 
 def main() -> None:
@@ -141,12 +144,14 @@ def main() -> None:
     if options.board is not None:
         print(json.dumps(asdict(boot(options.board))))
         return
-    asked = why()
+    asked = [command(what, runs) for what, runs in COMMANDS]
     rows = [apart(cores) for cores in options.cores]
     if options.json:
-        print(json.dumps({"why": asdict(asked), "boots": [asdict(row) for row in rows]}))
+        print(json.dumps({"commands": [asdict(entry) for entry in asked], "boots": [asdict(row) for row in rows]}))
         return
-    print(f"why, {asked.cores} cores: {asked.wall_ms / 1000:.2f} s, {asked.processor_ms / 1000:.2f} s of the processor")
+    for entry in asked:
+        shell, processor = entry.wall_ms / 1000, entry.processor_ms / 1000
+        print(f"mkit {entry.what:34}{shell:6.2f} s {processor:6.2f} s of the processor{entry.kib / 1024:7.0f} MB")
     print(f"{'cores':>6}{'assemble s':>12}{'boot s':>9}{'MB':>7}   per core:{'boot ms':>9}{'KiB':>7}{'events':>8}")
     for row in rows:
         print(
