@@ -172,9 +172,9 @@ class Interconnect:
 class PairClass:
     """All pairs of cores the SKB need not tell apart.  `name` is the pair's class (`shared:L3`,
     `hops:1`, ...), `pairs` how many directed pairs are in it, `src`/`dst` its representative (least ids).
-    `home` is who homes a channel's buffer: `receiver`, `sender` or `region:<id>`, empty where no buffer is shared.  `slots` is the window.
-    `scope` is the transport's (`spec.TransportSpec`); `device` carries the messages where its transport is one
-    over a device, else it is empty."""
+    `home` is who homes a channel's buffer: `receiver`, `sender` or `region:<id>`, empty where no buffer is
+    shared.  `slots` is the window.  `scope` is the transport's (`spec.TransportSpec`); `device` carries the
+    messages where its transport is one over a device, else it is empty."""
 
     name: str
     pairs: int
