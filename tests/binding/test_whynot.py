@@ -86,7 +86,7 @@ def test_in_json(capsys: pytest.CaptureFixture[str]) -> None:
         ("monitor=usermode", "no monitor 'usermode' is installed (did you mean user-mode?)"),
         ("transport:0->99=ump", "zcu102 has no core 99; it has 0 to 5"),
         ("transport:shared:L3=ump", "there is no slot 'transport:shared:L3' on zcu102; there are transport:shared:L2"),
-        ("tree:numa=flat", "there is no slot 'tree:numa' on zcu102"),
+        ("tree:numa=flat", "no plugin fills tree:numa, which is 'none: one package'; mkit why has"),
         ("monitor", "write SLOT=PLUGIN, as in transport:0->4=ump"),
         ("skb=sqlit", "there is no SKB backend 'sqlit' (did you mean sqlite?)"),
     ],
@@ -134,3 +134,15 @@ def test_a_slot_that_nothing_fills_can_be_mended(tmp_path: Path) -> None:
     (change,) = mending(know(board, plugins), "transport:island:remote:big->small")
     assert change.chosen == "ump"
     assert [str(edit) for edit in change.edits] == ["coherence[1].cores: 4-5 -> 5", "coherence[0].cores: 0-3 -> 0-4"]
+
+
+@pytest.mark.parametrize("slot", ["driver:ipi", "memory:4", "home:0->4", "sharing:0", "policy:home", "tree:numa"])
+def test_a_slot_that_no_plugin_fills_is_not_said_to_be_missing(capsys: pytest.CaptureFixture[str], slot: str) -> None:
+    code, out, _ = run(capsys, "why", "zcu102", slot, "--json")
+    chosen = json.loads(out)["chosen"]
+    code, out, err = run(capsys, "why-not", "zcu102", f"{slot}=0")
+    assert (code, out) == (2, "")
+    assert f"no plugin fills {slot}, which is {chosen!r}; mkit why has" in err
+    code, _, err = run(capsys, "why-not", "zcu102", f"{slot}99=0")
+    assert code == 2
+    assert "unknown-slot" in err

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from multikernel.board import load_board
+from multikernel.board.find import find_board, packaged_folder
 from multikernel.board.yamlread import SyntaxFault, read_yaml
 from multikernel.errors import BoardError, FileError
 from multikernel.spec import BoardDirSpec
@@ -159,6 +160,19 @@ def test_a_name_is_looked_for_here_then_packaged_then_in_plugins(
     (tmp_path / "other").mkdir()
     (tmp_path / "other/mine.yaml").write_text(MINIMAL.replace("small", "mine"))
     assert load_board("mine", sources=(folder,)).name == "mine"
+
+
+def test_a_packaged_board_is_called_the_same_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in (tmp_path, packaged_folder(), packaged_folder().parent):
+        monkeypatch.chdir(folder)
+        assert find_board("zcu102").file == "boards/zcu102.yaml"
+    mine = tmp_path / "boards" / "zcu102.yaml"
+    mine.parent.mkdir()
+    mine.write_text(f"extends: {packaged_folder() / 'zcu102.yaml'}\nname: mine\n")
+    monkeypatch.chdir(tmp_path)
+    assert find_board("zcu102").file == "boards/zcu102.yaml"
+    assert find_board(str(packaged_folder() / "zcu102.yaml")).file == str(packaged_folder() / "zcu102.yaml")
+    assert load_board("zcu102").name == "mine", "two files of one name are told apart"
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -9,7 +10,7 @@ import sys
 
 import pytest
 
-from multikernel.cli import output
+from multikernel.cli import output, root
 from multikernel.errors import BoardError, Diagnostic
 
 
@@ -49,3 +50,31 @@ def test_the_caret_stands_under_the_mistake_behind_tabs_too(capsys: pytest.Captu
 def test_a_table_has_columns(capsys: pytest.CaptureFixture[str]) -> None:
     output.emit_table([("a", "bcd"), ("efg", "h")], "  ")
     assert capsys.readouterr().out == "  a    bcd\n  efg  h\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ("why zcu102", 2, "usage"),
+        ("nosuch", 2, "usage"),
+        ("skb query zcu102 core(X", 2, "knowledge"),
+        ("skb query nosuch core(X,Y)", 3, "board-unknown"),
+        ("skb schema nosuch", 3, "board-unknown"),
+        ("board show nosuch", 3, "board-unknown"),
+        ("measure nosuch", 3, "board-unknown"),
+        ("plugins show nosuch", 2, "unknown-name"),
+        ("explain nosuch", 2, "unknown-code"),
+        ("why zcu102 nosuch", 2, "unknown-slot"),
+    ],
+)
+def test_with_json_every_failure_is_one_object(
+    capsys: pytest.CaptureFixture[str], arguments: str, code: int, told: str
+) -> None:
+    assert root.run([*arguments.split(" ", 3), "--json"]) == code
+    out, err = capsys.readouterr()
+    (line,) = out.splitlines()
+    document = json.loads(line)
+    assert (document["schema_version"], document["error"]["code"], document["error"]["exit_code"]) == (1, told, code)
+    assert err
+    root.run(arguments.split(" ", 3))
+    assert capsys.readouterr().out == ""

@@ -33,8 +33,8 @@ SEARCH = (Path("boards"),)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A board's text.  `file` is its name in messages; `folder` what its `extends` are relative to, None for
-    text that lies in no folder."""
+    """A board's text.  `file` is its name in messages, `boards/NAME.yaml` for a packaged one; `folder` what its
+    `extends` are relative to, None for text that lies in no folder."""
 
     file: str
     folder: Path | None
@@ -120,7 +120,7 @@ def _opened(path: str, flags: int) -> int:
 
 def read_board(path: Path) -> Source:
     """The text of one file, or of a pipe that somebody writes to."""
-    shown = _shown(path)
+    shown = _packaged(path) or _shown(path)
     try:
         with open(path, "rb", opener=_opened) as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -161,6 +161,16 @@ def _names(folder: Path) -> list[str]:
         return sorted(path.stem for path in folder.glob("*.yaml"))
     except OSError:
         return []
+
+
+def _packaged(path: Path) -> str:
+    """`boards/NAME.yaml` for a packaged board, wherever the kit lies; empty for another, and where another has that
+    path here."""
+    folder = packaged_folder()
+    if path.parent.resolve() != folder:
+        return ""
+    short = Path(folder.name) / path.name
+    return str(short) if not is_there(short) or short.resolve() == path.resolve() else ""
 
 
 def _shown(path: Path) -> str:

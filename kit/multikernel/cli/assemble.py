@@ -70,6 +70,9 @@ def assemble(
         output.warn_problems(registry.problems)
         loaded = load_board(board, sources=registry.board_dirs)
         lock = lock or (f"{loaded.name}{lockfile.SUFFIX}" if locked else "")
+        if lock and not Path(lock).exists():
+            message = f"{lock}: no such file; mkit assemble {board} -o {lock} locks what is bound now"
+            raise FileError(message, code="file-missing")
         was = lockfile.read(Path(lock)) if lock else None
         facts = measured_facts(measured, loaded)
         blueprint = assemble_board(loaded, registry, platform_kind(registry, platform), facts)

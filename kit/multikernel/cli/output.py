@@ -3,6 +3,7 @@
     configure(verbose, color)   once, by the root
     emit_json(document)         one JSON object on one line, with its schema_version
     json_errors(json)           within, an error is an object on stdout too
+    emit_failure(code, ...)     that object, where there is none yet
     emit(text)                  a line of data
     note(text, level=0)         a line for the person, shown when -v was given `level` times
     show_error(error)           an error: diagnostics with their source line and a caret
@@ -36,6 +37,7 @@ _STYLES = {"error": "31;1", "warning": "33;1", "good": "32", "caret": "31;1", "d
 class _Settings:
     verbose: int = 0
     color: bool = True
+    documents: int = 0
 
 
 _settings = _Settings()
@@ -44,6 +46,7 @@ _settings = _Settings()
 def configure(verbose: int, color: bool) -> None:
     """Set how much is said (0 to 3) and whether colour may be used at all."""
     _settings.verbose = verbose
+    _settings.documents = 0
     _settings.color = color and not os.environ.get("NO_COLOR")
 
 
@@ -69,6 +72,7 @@ def emit(text: str = "") -> None:
 
 def emit_json(document: Mapping[str, object]) -> None:
     """One JSON object on one line of stdout, `schema_version` first."""
+    _settings.documents += 1
     print(json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False))
 
 
@@ -82,15 +86,15 @@ def json_errors(json: bool) -> Iterator[None]:
         yield
     except MultikernelError as error:
         if json:
-            diagnostics: Sequence[Diagnostic] = getattr(error, "diagnostics", ())
-            told = {
-                "code": error.code,
-                "message": str(error),
-                "exit_code": error.exit_code,
-                "diagnostics": [asdict(diagnostic) for diagnostic in diagnostics],
-            }
-            emit_json({"error": told})
+            emit_failure(error.code, str(error), error.exit_code, getattr(error, "diagnostics", ()))
         raise
+
+
+def emit_failure(code: str, message: str, exit_code: int, diagnostics: Sequence[Diagnostic] = ()) -> None:
+    """An error as one object on stdout, unless an object is there already."""
+    if not _settings.documents:
+        told = [asdict(diagnostic) for diagnostic in diagnostics]
+        emit_json({"error": {"code": code, "message": message, "exit_code": exit_code, "diagnostics": told}})
 
 
 def emit_table(rows: Sequence[Sequence[str]], indent: str = "") -> None:

@@ -42,6 +42,8 @@ def query(
         answers = known.skb.query(goal, budget)
     except KnowledgeError as error:
         output.show_error(error)
+        if json:
+            output.emit_failure(error.code, str(error), UsageError.exit_code, error.diagnostics)
         raise typer.Exit(UsageError.exit_code) from None
     if json:
         output.emit_json({"goal": goal, "variables": answers.variables, "rows": answers.rows})
