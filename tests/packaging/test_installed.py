@@ -100,3 +100,119 @@ def test_a_transport_from_the_template_passes_its_tests_and_is_bound_by_a_board(
     report = json.loads(lines(home.run("mkit", "boot", "mine.yaml", "--run", "ping", "--json"))[-1])
     assert [(core["id"], core["state"]) for core in report["cores"]] == [(n, "joined") for n in range(4)]
     assert [(program["name"], program["status"]) for program in report["programs"]] == [("ping", "ok")]
+
+
+EVERY_KIND = """
+import typer
+from dataclasses import replace
+from pathlib import Path
+
+import mk_monitor, mk_programs, mk_shootdown, mk_sim, mk_sqlite, mk_ump, mk_x86_64
+from multikernel.cli import output
+from multikernel.hookspecs import hookimpl
+from multikernel.spec import BoardDirSpec, CommandSpec, PolicySpec
+
+multikernel_api = 1
+weigh = typer.Typer()
+
+
+@weigh.command()
+def board(name: str) -> None:
+    output.emit(f"{name} weighs nothing")
+
+
+def another(specs, was, name, **fields):
+    return replace(next(spec for spec in specs if spec.name == was), name=name, **fields)
+
+
+@hookimpl
+def board_dirs():
+    yield BoardDirSpec("far", "Boards of another house.", path=Path(__file__).parent / "boards")
+
+@hookimpl
+def skb_backends():
+    yield another(mk_sqlite.skb_backends(), "sqlite", "far-skb")
+
+@hookimpl
+def platforms():
+    yield another(mk_sim.platforms(), "sim", "far-sim")
+
+@hookimpl
+def cpu_drivers():
+    yield another(mk_x86_64.cpu_drivers(), "x86-64", "far-driver", metal=())
+
+@hookimpl
+def monitors():
+    yield another(mk_monitor.monitors(), "user-mode", "far-monitor", metal=())
+
+@hookimpl
+def transports():
+    yield another(mk_ump.transports(), "ump", "far-ring", rank=95, provides=(), metal=())
+
+@hookimpl
+def consistency_protocols():
+    yield another(mk_shootdown.consistency_protocols(), "one-phase", "far-phase", metal=())
+
+@hookimpl
+def programs():
+    yield another(mk_programs.programs(), "unmap", "far-unmap")
+
+@hookimpl
+def policies():
+    yield PolicySpec("far-home", "Buffers live at the sender.", decides="home", text=RULES)
+
+@hookimpl
+def commands():
+    yield CommandSpec("weigh", "Weighs.", factory=lambda: weigh)
+
+RULES = '''
+home(A, B, "sender", R) <= node(A, N) & region_node(R, N) & shares_memory(A, B, R)
+'''
+"""
+EVERY_BOARD = """
+extends: x86-qemu
+name: afar
+bind:
+  skb: far-skb
+  monitor: far-monitor
+  transport: far-ring
+  cpu-driver: far-driver
+  consistency: {shootdown: far-phase}
+  policy: {home: far-home}
+"""
+EVERY_PROJECT = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+[project]
+name = "mk-far"
+version = "3.1"
+[project.entry-points.multikernel]
+mk_far = "mk_far"
+[project.entry-points."multikernel.commands"]
+weigh = "mk_far"
+[tool.hatch.build.targets.wheel]
+packages = ["mk_far"]
+"""
+
+
+def test_one_wheel_adds_one_of_every_kind_and_a_board_binds_them(home: Home) -> None:
+    folder = home.work / "far"
+    (folder / "mk_far" / "boards").mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(EVERY_PROJECT)
+    (folder / "mk_far" / "__init__.py").write_text(EVERY_KIND)
+    (folder / "mk_far" / "boards" / "afar.yaml").write_text(EVERY_BOARD)
+    home.pip("./far")
+    bound = json.loads(home.run("mkit", "assemble", "afar", "--json").stdout)["blueprint"]
+    ours = {row["slot"]: row["plugin"] for row in bound["bindings"] if row["distribution"] == "mk-far"}
+    heads = {slot.partition(":")[0]: plugin for slot, plugin in ours.items()}
+    assert heads == {
+        "skb": "far-skb", "monitor": "far-monitor", "transport": "far-ring", "cpu-driver": "far-driver",
+        "consistency": "far-phase", "policy": "far-home",
+    }  # fmt: skip
+    why = json.loads(home.run("mkit", "why", "afar", "home:0->3", "--json").stdout)
+    assert any("sender" in rule["text"] for rule in why["rules"]), "the policy decides"
+    booted = home.run("mkit", "boot", "afar", "--platform", "far-sim", "--run", "far-unmap", "--json")
+    report = json.loads(lines(booted)[-1])
+    assert [(program["name"], program["status"]) for program in report["programs"]] == [("far-unmap", "ok")]
+    assert home.run("mkit", "weigh", "board", "afar").stdout == "afar weighs nothing\n"
