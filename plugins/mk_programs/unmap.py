@@ -139,7 +139,8 @@ async def touch(dispatcher: Dispatcher) -> tuple[Row, ...]:
     frame = await dispatcher.receive_frame()
     while (order := await channel.recv()) != END:
         at, pause = (int.from_bytes(order[first : first + 8], "little") for first in (1, 9))
-        mapping = await dispatcher.vspace.map(frame, READ, at=at)
+        alias = await dispatcher.memory.alias(frame)
+        mapping = await dispatcher.vspace.map(alias, READ, at=at)
         await dispatcher.load(mapping.address)
         await channel.send(MAP)
         accesses = stale = 0
@@ -149,5 +150,6 @@ async def touch(dispatcher: Dispatcher) -> tuple[Row, ...]:
                 accesses += 1
                 stale += value == AFTER
                 await dispatcher.sleep(pause)
+        await dispatcher.memory.free(alias)  # and with it what nobody took away
         await channel.send(accesses.to_bytes(8, "little") + stale.to_bytes(8, "little"))
     return ()
