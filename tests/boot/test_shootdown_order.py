@@ -27,8 +27,8 @@ def test_at_32_cores_either_tree_beats_either_flat_protocol(kernel: Multikernel,
 
 @pytest.mark.kernel("paper-8x4-amd")
 @pytest.mark.parametrize("cores", [2, 4])
-def test_for_few_cores_a_message_each_beats_a_broadcast(kernel: Multikernel, cores: int) -> None:
-    cost = cycles(kernel, 8, cores)
-    assert cost["unicast"] < cost["broadcast"]
-    # Within one package the trees are the same messages: what differs is only when they were sent.
+def test_within_a_package_all_protocols_cost_alike(kernel: Multikernel, cores: int) -> None:
+    """A few cores of one package are reached by the same messages or by one line: waking them is what costs."""
+    cost = cycles(kernel, 32, cores)
+    assert max(cost.values()) < 1.06 * min(cost.values())
     assert max(cost["multicast"], cost["numa"]) == pytest.approx(cost["unicast"], rel=0.01)
