@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -140,17 +140,31 @@ class ProgramSpec(Spec):
     part_of: str = ""
 
 
-def on_use(home: str) -> ProgramMain:
-    """The coroutine function `module:name`, imported when a core first runs it: what is only listed costs nothing.
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+class OnUse(Generic[A, R]):
+    """The function `module:name`, imported when it is first called: what is only listed costs nothing.  A platform
+    whose cores do not share what they import calls `load` first."""
+
+    def __init__(self, home: str) -> None:
+        self._module, _, self._name = home.partition(":")
+
+    def load(self) -> Callable[[A], R]:
+        """Import it."""
+        found: Callable[[A], R] = getattr(import_module(self._module), self._name)
+        return found
+
+    def __call__(self, argument: A, /) -> R:
+        return self.load()(argument)
+
+
+def on_use(home: str) -> OnUse[Dispatcher, Coroutine[Operation[object], object, tuple[Row, ...]]]:
+    """A program's coroutine function, imported when a core first runs it.
 
     factory=on_use("mk_programs.ping:main")"""
-    module, _, name = home.partition(":")
-
-    def main(dispatcher: Dispatcher) -> Coroutine[Operation[object], object, tuple[Row, ...]]:
-        program: ProgramMain = getattr(import_module(module), name)
-        return program(dispatcher)
-
-    return main
+    return OnUse(home)
 
 
 @dataclass(frozen=True, slots=True)

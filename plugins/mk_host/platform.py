@@ -30,6 +30,7 @@ from mk_host.zygote import Cores, Exited, Report, ReportFunction, places
 from multikernel.errors import BootTimeout, MultikernelError, PlatformError, UsageError
 from multikernel.events import Booted, CoreFailed, Event, ProcessStarted, ProgramDone, ProgramRaised
 from multikernel.interfaces import Outcome
+from multikernel.spec import OnUse
 from multikernel.system.bringup import Kernel, bring_up
 from multikernel.system.core import run_core
 from multikernel.system.environment import Made
@@ -96,6 +97,9 @@ class HostSession:
         memory = max(region.base + region.size for region in blueprint.memory)
         self._arena = Arena(self._ring, [entry.id for entry in blueprint.cores], memory)
         self._crowded = len(numbers) > len(os.sched_getaffinity(0))
+        for factory in (code.monitor, *code.programs.values()):
+            if isinstance(factory, OnUse):
+                factory.load()  # once, and not in each core
         self._cores = Cores(places(numbers), self._core)
         self._dead: dict[int, str] = {}
         self._sides = self._messages = 0

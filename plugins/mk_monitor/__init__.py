@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING
 
 from multikernel.hookspecs import hookimpl
-from multikernel.spec import MonitorSpec
+from multikernel.spec import MonitorSpec, OnUse
 
 if TYPE_CHECKING:
     from multikernel.system.environment import Environment
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 multikernel_api = 1
 
 
-def _monitor(environment: Environment) -> Coroutine[Operation[object], object, None]:
-    from mk_monitor.monitor import monitor
-
-    return monitor(environment)
+_MONITOR: OnUse[Environment, Coroutine[Operation[object], object, None]] = OnUse("mk_monitor.monitor:monitor")
 
 
 @hookimpl
@@ -26,6 +23,6 @@ def monitors() -> Iterator[MonitorSpec]:
     yield MonitorSpec(
         "user-mode",
         "A monitor as a user-mode process of each core.",
-        factory=_monitor,
+        factory=_MONITOR,
         metal=("boot.c", "monitor.c", "wire.c"),
     )

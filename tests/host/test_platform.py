@@ -226,3 +226,14 @@ def test_a_command_that_is_ended_leaves_nothing(number: signal.Signals, tmp_path
     mkit.stderr.close()
     assert os.listdir("/dev/shm") == shared
     assert not list(tmp_path.iterdir())
+
+
+def test_what_cores_run_is_imported_before_they_are_forked() -> None:
+    """Else each imports it for itself, and on a busy machine none says hello in time."""
+    code = (
+        "import sys, multikernel\n"
+        "with multikernel.Multikernel(multikernel.assemble('x86-qemu', platform='host')).boot('host'):\n"
+        "    print(*sorted({'mk_monitor.monitor', 'mk_services.names', 'mk_programs.ping'} - {*sys.modules}))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "\n"

@@ -42,13 +42,13 @@ CONSOLE = 4
 class ProgramMain(Protocol):
     """A program: returns the rows of its result, none for a service."""
 
-    def __call__(self, dispatcher: Dispatcher) -> Coroutine[Operation[object], object, tuple[Row, ...]]: ...
+    def __call__(self, dispatcher: Dispatcher, /) -> Coroutine[Operation[object], object, tuple[Row, ...]]: ...
 
 
 class MonitorMain(Protocol):
     """A monitor: runs until its core is halted."""
 
-    def __call__(self, environment: Environment) -> Coroutine[Operation[object], object, None]: ...
+    def __call__(self, environment: Environment, /) -> Coroutine[Operation[object], object, None]: ...
 
 
 class MemoryMaker(Protocol):
