@@ -33,7 +33,8 @@ from multikernel.system.physical_memory import SparseMemory
 from multikernel.system.routes import Routes
 
 PORTS = (
-    "mk_sim.engine_python.Engine", "mk_sim._engine.Engine", "mk_sim.coherence.Coherence", "mk_sim.platform.Simulation", "mk_sim.wires.Wires",
+    "mk_sim.engine_python.Engine", "mk_sim._engine.Engine",
+    "mk_sim.coherence.Coherence", "mk_sim.platform.Simulation", "mk_sim.wires.Wires",
 )  # fmt: skip
 SHARED = (Blueprint, Layout, Routes, Code, SparseMemory)
 CODE = (
