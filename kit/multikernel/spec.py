@@ -144,16 +144,17 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 
+@dataclass(frozen=True)
 class OnUse(Generic[A, R]):
-    """The function `module:name`, imported when it is first called: what is only listed costs nothing.  A platform
-    whose cores do not share what they import calls `load` first."""
+    """The function at `home`, `module:name`, imported when it is first called: what is only listed costs nothing.  A
+    platform whose cores do not share what they import calls `load` first."""
 
-    def __init__(self, home: str) -> None:
-        self._module, _, self._name = home.partition(":")
+    home: str
 
     def load(self) -> Callable[[A], R]:
         """Import it."""
-        found: Callable[[A], R] = getattr(import_module(self._module), self._name)
+        module, _, name = self.home.partition(":")
+        found: Callable[[A], R] = getattr(import_module(module), name)
         return found
 
     def __call__(self, argument: A, /) -> R:
