@@ -161,7 +161,7 @@ def prepare(tree: Path, mutants: Sequence[Mutant]) -> None:
     tests = list(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
     status, output, report = pytest(tree, tests, limit_s=10 * LIMIT_S)
     if status != 0:
-        raise Bad(f"not all of the named tests pass on the code as it is:\n{output}")
+        raise Bad(f"not all of the named tests pass on the code as it is (status {status}):\n{output}")
     skipped = [case.get("name") for case in report.iter("testcase") if case.find("skipped") is not None]
     if skipped:
         raise Bad(f"skipped here, so they can kill nothing: {', '.join(map(str, skipped))}")
