@@ -55,6 +55,10 @@
 #define BLIND_NS 1000000ll  /* longest sleep where membarrier is missing */
 #define SPIN_ROUNDS 16      /* scans between two looks at the clock, which costs about one scan */
 
+/* Py_RETURN_NONE does not count its reference when compiled with headers of 3.12 and later, where None is immortal;
+ * a library made there also runs on 3.11, where it is not. */
+static PyObject *none(void) { return Py_NewRef(Py_None); }
+
 typedef struct {
     PyTypeObject *lines, *bell, *sender, *receiver, *poller;
     PyObject *misuse, *peer;
@@ -228,7 +232,7 @@ static PyObject *lines_store(Lines *self, PyObject *args)
     memcpy(&word, data, WORD);
     memcpy(line + WORD, data + WORD, PAYLOAD);
     release(line, word);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *lines_word(Lines *self, PyObject *arg)
@@ -275,7 +279,7 @@ static PyObject *lines_store_word(Lines *self, PyObject *args)
     if (!(at = word_at(self, offset)))
         return NULL;
     release(at, word);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *lines_compare_and_swap(Lines *self, PyObject *args)
@@ -383,7 +387,7 @@ static PyObject *poller_arm(Poller *self, PyObject *args)
     Py_INCREF(lines);
     *armed = (Armed){(uint64_t *)line, word, key, (Lines *)lines};
     Py_XDECREF(before);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *poller_disarm(Poller *self, PyObject *arg)
@@ -393,11 +397,11 @@ static PyObject *poller_disarm(Poller *self, PyObject *arg)
         return NULL;
     Armed *armed = poller_find(self, key);
     if (!armed)
-        Py_RETURN_FALSE;
+        return PyBool_FromLong(0);
     Lines *before = armed->lines;
     *armed = self->armed[--self->count];
     Py_DECREF(before);
-    Py_RETURN_TRUE;
+    return PyBool_FromLong(1);
 }
 
 /* The key of a watch that is true, or NOTHING.  Begins behind the last hit, so that none starves. */
@@ -526,7 +530,7 @@ static inline void bell_wake(Bell *self)
 static PyObject *bell_ring(Bell *self, PyObject *unused)
 {
     bell_wake(self);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *bell_post(Bell *self, PyObject *arg)
@@ -538,7 +542,7 @@ static PyObject *bell_post(Bell *self, PyObject *arg)
         return PyErr_Format(PyExc_ValueError, "interrupt %zd, there are %d", kind, KINDS);
     __atomic_store_n((unsigned char *)self->pending + kind, 1, __ATOMIC_RELEASE);
     bell_wake(self);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *bell_take(Bell *self, PyObject *unused)
@@ -818,7 +822,7 @@ static PyObject *receiver_take(Half *self, PyObject *unused)
     PyObject *payload = receiver_read(self);
     if (payload || PyErr_Occurred())
         return payload;
-    Py_RETURN_NONE;
+    return none();
 }
 
 /* Counts first, then reads: the list is made in its size, and the writer is left alone meanwhile.
@@ -882,7 +886,7 @@ static PyType_Slot receiver_slots[] = {
 static PyObject *ring_fence(PyObject *module, PyObject *unused)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyMethodDef functions[] = {

@@ -102,6 +102,10 @@ typedef struct Pause {
 
 static struct PyModuleDef module_def;
 
+/* Py_RETURN_NONE does not count its reference when compiled with headers of 3.12 and later, where None is immortal;
+ * a library made there also runs on 3.11, where it is not. */
+static PyObject *none(void) { return Py_NewRef(Py_None); }
+
 /* Put `value`, a reference of the caller's, where another was. */
 static void put(PyObject **place, PyObject *value)
 {
@@ -612,7 +616,7 @@ static PyObject *engine_at(Engine *engine, PyObject *const *args, Py_ssize_t cou
         return NULL;
     if (queue(engine, time, CALL, args[1], args[2], 0) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static void forget_halts(Bag *bag, Py_ssize_t from)
@@ -681,14 +685,14 @@ static PyObject *engine_run(Engine *engine, PyObject *args, PyObject *kwds)
     Py_DECREF(OBJECT(engine));
     if (failed)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *engine_stop(Engine *engine, PyObject *Py_UNUSED(ignored))
 {
     if (queue(engine, engine->now, HALT, NULL, NULL, 0) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *engine_delivered(Engine *engine, PyObject *const *args, Py_ssize_t count)
@@ -698,7 +702,7 @@ static PyObject *engine_delivered(Engine *engine, PyObject *const *args, Py_ssiz
         return NULL;
     if (deliver(engine, source, target, args[2]) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *engine_waiting(Engine *engine, PyObject *Py_UNUSED(ignored))
@@ -972,7 +976,7 @@ static PyObject *actor_start(Actor *actor, PyObject *program)
     if (queue(actor->engine, actor->engine->now, RESUME, OBJECT(actor), NULL, 0) < 0)
         return NULL;
     actor->coroutine = Py_NewRef(program);
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *actor_spend(Actor *actor, PyObject *ps)
@@ -981,7 +985,7 @@ static PyObject *actor_spend(Actor *actor, PyObject *ps)
     if (more == -1 && PyErr_Occurred())
         return NULL;
     actor->clock += more;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *actor_resume(Actor *actor, PyObject *value)
@@ -989,7 +993,7 @@ static PyObject *actor_resume(Actor *actor, PyObject *value)
     put(&actor->value, value == Py_None ? NULL : Py_NewRef(value));
     if (go_on(actor) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *actor_block(Actor *actor, PyObject *Py_UNUSED(ignored))
@@ -1024,7 +1028,7 @@ static PyObject *actor_poke(Actor *actor, PyObject *const *args, Py_ssize_t coun
         return PyErr_Format(actor->engine->state->misuse, "a poke's value must not be 0");
     if (queue(actor->engine, time, POKED, OBJECT(actor), NULL, value) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *actor_get_alive(Actor *actor, void *Py_UNUSED(closure)) { return PyBool_FromLong(!!actor->coroutine); }
@@ -1125,7 +1129,7 @@ static PyObject *port_send(Port *port, PyObject *const *args, Py_ssize_t count)
     Actor *actor = port->actor;
     if (queue(actor->engine, actor->clock + latency, ARRIVAL, args[0], args[1], actor->number) < 0)
         return NULL;
-    Py_RETURN_NONE;
+    return none();
 }
 
 static PyObject *port_recv(Port *port, PyObject *Py_UNUSED(ignored))
