@@ -12,12 +12,12 @@ May not know: who measures, what the facts mean.
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multikernel.errors import FileError
+from multikernel.files import read_bounded, write_whole
 from multikernel.knowledge.facts import Fact, Source
 
 if TYPE_CHECKING:
@@ -52,28 +52,20 @@ class Findings:
 
     def save(self, path: Path) -> None:
         """Write all of the file, or leave the one that was there.  Raises FileError."""
-        draft = path.with_name(f".{path.name}.draft")
-        try:
-            draft.write_text(self.to_json(), encoding="ascii")
-            draft.replace(path)
-        except OSError as problem:
-            with suppress(OSError):
-                draft.unlink()
-            raise FileError(
-                f"{path}: {problem.strerror}; choose a file that can be written", code="not-writable"
-            ) from None
+        write_whole(path, self.to_json())
 
 
 def load(path: Path, board: Board) -> tuple[Fact, ...]:
     """The facts in a file, of this board's machine.  Raises FileError for one that cannot be read, is no such
     file, or is of another machine."""
     try:
-        if path.is_file() and path.stat().st_size > MAX_BYTES:
+        content = read_bounded(path, MAX_BYTES)
+        if len(content) > MAX_BYTES:
             raise FileError(f"{path}: more than {MAX_BYTES >> 20} MiB are no file of facts", code="no-findings")
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(content)
     except OSError as problem:
         raise FileError(f"{path}: {problem.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise FileError(f"{path}: no JSON; mkit measure writes such a file", code="no-findings") from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise FileError(f"{path}: not of schema {SCHEMA}; mkit measure writes such a file", code="no-findings")

@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from multikernel.blueprint import SCHEMA, Binding, Blueprint
 from multikernel.errors import BindingError, FileError
+from multikernel.files import read_bounded
 from multikernel.registry import Plugin, Registry
 
 MAX_BYTES = 256 << 20
@@ -38,15 +39,14 @@ TOLD = ("schema", "board", "board_hash", "kit", "bindings", "programs")
 def read(path: Path) -> Blueprint:
     """The blueprint in a file.  Raises FileError: `not-a-blueprint` says what it is instead."""
     try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+        content = read_bounded(path, MAX_BYTES)
     except OSError as error:
         raise FileError(f"{path}: {error.strerror}", code="file-missing") from None
     if len(content) > MAX_BYTES:
         raise _no_blueprint(path, f"larger than {MAX_BYTES >> 20} MB")
     try:
         document: object = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _no_blueprint(path, f"not JSON: {error}") from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise _no_blueprint(path, f"its schema is not {SCHEMA}; mkit assemble -o writes one")

@@ -350,7 +350,7 @@ class Port:
             actor._send(message)  # `Actor.resume`, written out
         except StopIteration:
             actor._send = _ended
-        except Exception as error:
+        except Exception as error:  # as in `resume`
             actor._raised(error)
 
     @coroutine

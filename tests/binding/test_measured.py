@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,7 @@ def test_facts_of_other_machines_and_other_files_are_refused(tmp_path: Path) -> 
         ("[]", "not of schema facts/1"),
         (json.dumps({**good, "facts": [["measured", 1.5]]}), r"fact 1 is \['measured', 1.5\]; a fact is"),
         (json.dumps({**good, "facts": [7]}), "fact 1 is 7; a fact is"),
+        ("[" * 100_000, "no JSON"),
     ]:
         path.write_text(text)
         with pytest.raises(FileError, match=said):
@@ -185,6 +187,28 @@ def test_facts_of_other_machines_and_other_files_are_refused(tmp_path: Path) -> 
         assemble(board, measured=[fact("shared:L3", "ump", 1)])
     with pytest.raises(KnowledgeError, match="gravity"):
         assemble(board, measured=[replace_name(fact("shared:L2", "ump", 1), "gravity")])
+
+
+def test_devices_and_pipes_are_no_files_to_replace_or_wait_for(tmp_path: Path) -> None:
+    board = load_board("zcu102")
+    findings = Findings("zcu102", board.machine_hash, "sim", 0, (fact("shared:L2", "ump", 1),))
+    pipe, link, real = tmp_path / "pipe", tmp_path / "link", tmp_path / "real"
+    os.mkfifo(pipe)
+    link.symlink_to(real)
+    with pytest.raises(FileError, match="nobody writes to this pipe"):
+        load(pipe, board)
+    with pytest.raises(FileError, match="no file of facts"):
+        load(Path("/dev/zero"), board)
+    findings.save(link)
+    assert link.is_symlink()
+    assert [known.values for known in load(real, board)] == [findings.facts[0].values]
+    reader = os.open(pipe, os.O_RDWR)
+    findings.save(pipe)
+    assert pipe.is_fifo()
+    assert os.read(reader, 1 << 16).decode() == findings.to_json()
+    os.close(reader)
+    with pytest.raises(KnowledgeError, match="measured"):
+        assemble(board, measured=[Fact("measured", (), Source("measured", "a test"), 1)])
 
 
 def replace_name(old: Fact, name: str) -> Fact:

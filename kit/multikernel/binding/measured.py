@@ -58,7 +58,7 @@ def assert_measured(skb: Skb, board: Board, facts: Sequence[Fact]) -> None:
     topology = board.topology()
     classes = {count.name: count for count in topology.classes()}
     for fact in facts:
-        if fact.predicate == "measured" and fact.values[0] not in (*classes, "self"):
+        if fact.predicate == "measured" and fact.values and fact.values[0] not in (*classes, "self"):
             name = str(fact.values[0])
             close = near(name, classes) or tuple(classes)
             raise BindingError(

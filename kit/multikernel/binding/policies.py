@@ -18,6 +18,7 @@ from pathlib import Path
 from multikernel.blueprint import Binding
 from multikernel.board.model import Board
 from multikernel.errors import BindingError, FileError
+from multikernel.files import read_bounded
 from multikernel.knowledge.near import near
 from multikernel.knowledge.policies import POLICIES, VOCABULARY, Policy, check, shipped
 from multikernel.registry import Plugin, Registry
@@ -95,11 +96,11 @@ def _read(board: Board, decides: str, name: str) -> Policy:
 
 def _text(path: Path, named_at: str) -> str:
     try:
-        content = path.read_bytes()
+        content = read_bounded(path, MAX_BYTES)
     except OSError as error:
         raise FileError(f"{named_at}: {path}: {error.strerror}") from None
     if len(content) > MAX_BYTES:
-        raise FileError(f"{named_at}: {path}: {len(content)} bytes; a policy has at most {MAX_BYTES}")
+        raise FileError(f"{named_at}: {path}: a policy has at most {MAX_BYTES} bytes")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:

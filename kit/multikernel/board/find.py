@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import stat
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from pathlib import Path
 from multikernel.board.marks import Mark
 from multikernel.board.yamlread import MAX_BYTES, SyntaxFault, too_large
 from multikernel.errors import FileError
+from multikernel.files import SilentPipe, read_bounded
 from multikernel.spec import BoardDirSpec
 
 SUFFIXES = (".yaml", ".yml")
@@ -111,21 +111,13 @@ def _standard_input() -> Source:
     return Source("<stdin>", None, _decoded(content, "<stdin>"))
 
 
-def _opened(path: str, flags: int) -> int:
-    """Opens without waiting for a writer, as a pipe would; reads wait as they do."""
-    descriptor = os.open(path, flags | os.O_NONBLOCK)
-    os.set_blocking(descriptor, True)
-    return descriptor
-
-
 def read_board(path: Path) -> Source:
     """The text of one file, or of a pipe that somebody writes to."""
     shown = _packaged(path) or _shown(path)
     try:
-        with open(path, "rb", opener=_opened) as stream:
-            content = stream.read(MAX_BYTES + 1)
-            if not content and stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
-                raise FileError(f"{shown}:0:0: file-pipe: nobody writes to this pipe", code="file-pipe")
+        content = read_bounded(path, MAX_BYTES)
+    except SilentPipe as error:
+        raise FileError(f"{shown}:0:0: file-pipe: {error.strerror}", code="file-pipe") from None
     except FileNotFoundError:
         near = difflib.get_close_matches(path.stem, _names(path.parent), n=3, cutoff=0.5)
         hint = f"; did you mean {', '.join(_shown(path.parent / f'{name}.yaml') for name in near)}?" if near else ""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json as json_format
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +20,7 @@ from multikernel.assemble import assemble as assemble_board
 from multikernel.blueprint import Blueprint, Placement
 from multikernel.cli import output
 from multikernel.errors import FileError
+from multikernel.files import write_whole
 from multikernel.registry import Registry
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def assemble(
         if was is not None:
             lockfile.check(was, blueprint, lock)
         if out not in ("", "-"):
-            _write(Path(out), blueprint)
+            write_whole(Path(out), blueprint.to_json())
     if json:
         output.emit_json(
             {
@@ -96,25 +96,6 @@ def assemble(
         _show(blueprint, out)
         if lock:
             output.emit(f"as locked in {lock}")
-
-
-def _write(path: Path, blueprint: Blueprint) -> None:
-    """All of the file, or the one that was there.  A link's target is written, not the link; what is no
-    regular file (a pipe, a device) is written to and never replaced."""
-    draft: Path | None = None
-    try:
-        if path.exists() and not path.is_file():
-            path.write_text(blueprint.to_json(), encoding="utf-8")
-            return
-        target = path.resolve()
-        draft = target.with_name(f".{target.name}.draft")
-        draft.write_text(blueprint.to_json(), encoding="utf-8")
-        draft.replace(target)
-    except OSError as error:
-        if draft is not None:
-            with suppress(OSError):
-                draft.unlink()
-        raise FileError(f"{path}: {error.strerror}", code="not-writable") from error
 
 
 def _placed(entry: Placement) -> str:
