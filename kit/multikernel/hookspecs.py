@@ -283,7 +283,7 @@ class Hooks(Protocol):
 
         `replicates` names the objects it serves (`shootdown`, `capabilities`, ...), the words of a
         board's `bind: {consistency: ...}`.  `factory()` is called once on each core and gives a
-        `multikernel.system.protocol.ConsistencyProtocol`: no clock, no randomness, no input or output.
+        `multikernel.system.protocol.TreeProtocol`: no clock, no randomness, no input or output.
         `mkit check NAME` explores it at a small size; `phases`, `steps` and `withstands` say what for.
 
         Example, a whole plugin (one phase down a tree, acknowledgements back up):

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from multikernel.knowledge.backend import SkbBackend
     from multikernel.system.driver import CpuDriverModel
     from multikernel.system.environment import MonitorMain, ProgramMain
+    from multikernel.system.group import GroupProtocol
     from multikernel.system.operations import Operation
-    from multikernel.system.protocol import ConsistencyProtocol
+    from multikernel.system.protocol import TreeProtocol
     from multikernel.system.runtime import Dispatcher
 
 API_VERSION = 1
@@ -83,8 +84,10 @@ class TransportSpec(Spec):
 
 class ProtocolStep(NamedTuple):
     """A numbered step of a consistency protocol, as the literature has it: reached when an event named in `on` makes
-    the protocol yield the effect `does`.  Events are `begin`, the names of phases, `accepted`, `refused`, `applied`;
-    effects the names of phases (sent), `vote`, `apply`, `release`, `complete`, `aborted`."""
+    the protocol yield the effect `does`.  Over a tree, events are `begin`, the names of phases, `accepted`, `refused`,
+    `applied`; effects the names of phases (sent), `vote`, `apply`, `release`, `complete`, `aborted`.  Among equals,
+    events are `submitted`, `reconfigured`, the names of phases, of timers, `executed`; effects the names of phases,
+    `execute`, `answer`, `refuse`."""
 
     text: str
     on: tuple[str, ...]
@@ -93,17 +96,26 @@ class ProtocolStep(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyProtocolSpec(Spec):
-    """A consistency protocol as step functions.  `replicates` names the objects it can serve.  For `mkit check`:
-    `phases` names the numbers of its messages from 1, `steps` are what it does, and `withstands` the faults under
-    which it still promises all but to finish."""
+    """A consistency protocol as step functions, over a tree or among equals.  `replicates` names the objects it can
+    serve.  For `mkit check`: `phases` names the numbers of its messages from 1, `steps` are what it does, and
+    `withstands` the faults under which it still promises all but to finish.
+
+    Among equals besides: `timers` names its timers from 1; `members` is whether `all` cores hold the object or a `few`;
+    `order` what it promises, that every replica carries out the same in the same order, which is that of time
+    (`linear`), or that all come to hold the same (`eventual`); `survives` of how many members that stop it says that
+    the others go on: none, a minority, or all but those that ask."""
 
     name: str
     summary: str
-    factory: Callable[[], ConsistencyProtocol]
+    factory: Callable[[], TreeProtocol | GroupProtocol]
     replicates: tuple[str, ...]
     phases: tuple[str, ...] = ()
     steps: tuple[ProtocolStep, ...] = ()
     withstands: tuple[str, ...] = ()
+    timers: tuple[str, ...] = ()
+    members: Literal["all", "few"] = "all"
+    order: Literal["linear", "eventual"] = "linear"
+    survives: Literal["none", "minority", "any"] = "none"
 
 
 @dataclass(frozen=True, slots=True)

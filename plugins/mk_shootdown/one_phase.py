@@ -37,7 +37,7 @@ BROADCAST = 0
 
 
 class OnePhase:
-    """See `multikernel.system.protocol.ConsistencyProtocol`.  `owed` maps an operation to whom its
+    """See `multikernel.system.protocol.TreeProtocol`.  `owed` maps an operation to whom its
     acknowledgement goes (-1: the root itself), `awaited` to how many things are still to come: the own
     application and each child's acknowledgement."""
 

@@ -53,7 +53,7 @@ BROADCAST = 0
 
 
 class TwoPhase:
-    """See the module, and `multikernel.system.protocol.ConsistencyProtocol`."""
+    """See the module, and `multikernel.system.protocol.TreeProtocol`."""
 
     def begin(
         self, state: ReplicaState, operation: int, value: int, tree: int, branches: Sequence[Branch]

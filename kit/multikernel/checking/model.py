@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from multikernel.checking.shapes import members
-from multikernel.errors import MultikernelError
+from multikernel.errors import MultikernelError, UsageError
 from multikernel.spec import ConsistencyProtocolSpec
 from multikernel.system.protocol import (
     EVERYBODY,
@@ -36,6 +36,7 @@ from multikernel.system.protocol import (
     Release,
     ReplicaState,
     Send,
+    TreeProtocol,
     Vote,
     Voted,
     prune,
@@ -115,7 +116,10 @@ class Model:
         self.members = members(tree, cores)
         shapes = [members(name, cores) for name in TREES]
         self._members = [tuple(shape[core] for shape in shapes) for core in range(cores)]
-        self._protocol = spec.factory()
+        protocol = spec.factory()
+        if not isinstance(protocol, TreeProtocol):
+            raise UsageError(f"{spec.name} is no protocol over a tree")
+        self._protocol = protocol
         self._votes = any(step.does == "vote" for step in spec.steps)
         down = [(core, child) for core, member in enumerate(self.members) for child in member.children]
         self.channels = sorted([*down, *((child, core) for core, child in down)])

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from multikernel.interfaces import ChannelMemory, Lines, Transport
     from multikernel.system.dispatcher import UserDispatcher
     from multikernel.system.driver import CpuDriverModel
+    from multikernel.system.group import GroupProtocol
     from multikernel.system.layout import Layout
     from multikernel.system.operations import Operation
-    from multikernel.system.protocol import ConsistencyProtocol
+    from multikernel.system.protocol import TreeProtocol
     from multikernel.system.routes import Routes
     from multikernel.system.runtime import Dispatcher
 
@@ -66,7 +67,7 @@ class Code:
     drivers: Mapping[str, Callable[[], CpuDriverModel]]
     monitor: MonitorMain
     transports: Mapping[str, Callable[[], Transport]]
-    protocols: Mapping[str, Callable[[], ConsistencyProtocol]]
+    protocols: Mapping[str, Callable[[], TreeProtocol | GroupProtocol]]
     programs: Mapping[str, ProgramMain]
     metal: tuple[Path, ...] = ()
 
@@ -78,7 +79,9 @@ class Made:
     def __init__(self, code: Code, kind: str) -> None:
         self.driver = code.drivers[kind]()
         self.transports: Mapping[str, Transport] = {name: make() for name, make in code.transports.items()}
-        self.protocols: Mapping[str, ConsistencyProtocol] = {name: make() for name, make in code.protocols.items()}
+        self.protocols: Mapping[str, TreeProtocol | GroupProtocol] = {
+            name: make() for name, make in code.protocols.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)

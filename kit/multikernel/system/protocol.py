@@ -1,4 +1,4 @@
-"""Consistency protocols as step functions over plain data.
+"""Consistency protocols over a tree, as step functions over plain data (`group.py` has those among equals).
 
     protocol.begin(state, operation, value, tree, branches)  -> effects     the core that asks
     protocol.step(state, event)                              -> effects     every core, every event
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 ALL = (1 << 64) - 1
 """`among` that names every child, however many there are."""
@@ -158,8 +158,9 @@ def prune(member: Callable[[int], Member], root: int, cores: Container[int], abs
     return branches
 
 
-class ConsistencyProtocol(Protocol):
-    """A plugin's protocol.  Unknown operations and phases raise PeerError."""
+@runtime_checkable
+class TreeProtocol(Protocol):
+    """A plugin's protocol over a tree.  Unknown operations and phases raise PeerError."""
 
     def begin(
         self, state: ReplicaState, operation: int, value: int, tree: int, branches: Sequence[Branch]

@@ -31,6 +31,7 @@ from multikernel.system.protocol import (
     Release,
     ReplicaState,
     Send,
+    TreeProtocol,
     Vote,
     Voted,
     prune,
@@ -87,8 +88,8 @@ class Agreements:
         self._processes = processes
         self._broadcast = broadcast
         made = environment.made.protocols
-        self._replicas = {name: replica for name, replica in replicas.items() if name in made}
-        self._protocols = {name: made[name] for name in self._replicas}
+        self._protocols = {name: protocol for name in replicas if isinstance(protocol := made.get(name), TreeProtocol)}
+        self._replicas = {name: replicas[name] for name in self._protocols}
         self._states = {
             name: ReplicaState(self._core, tuple(environment.routes.member(tree, self._core) for tree in range(4)))
             for name in self._replicas
