@@ -20,6 +20,7 @@ from multikernel.binding.board_facts import assert_board
 from multikernel.binding.contracts import Contracts
 from multikernel.binding.devices import carriers, check_reach
 from multikernel.binding.gateways import GATEWAYS, assert_gateways, gateways, stranded
+from multikernel.binding.groups import groups
 from multikernel.binding.layout import Area, Layout, Placed
 from multikernel.binding.measured import assert_measured
 from multikernel.binding.pairs import Pairs
@@ -127,7 +128,7 @@ def assembled(known: Knowledge) -> Blueprint:
         boot_core=topology.boot_core,
         boot=board.boot,
         devices=carriers(board, classes),
-        placements=Placements(board, known.skb).all(),
+        placements=(*Placements(board, known.skb).all(), *groups(known, bindings)),
         variants=parts.variants,
         kit=kit(known.policies),
         programs=programs(known),

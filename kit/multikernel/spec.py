@@ -100,10 +100,11 @@ class ConsistencyProtocolSpec(Spec):
     serve.  For `mkit check`: `phases` names the numbers of its messages from 1, `steps` are what it does, and
     `withstands` the faults under which it still promises all but to finish.
 
-    Among equals besides: `timers` names its timers from 1; `members` is whether `all` cores hold the object or a `few`;
-    `order` what it promises, that every replica carries out the same in the same order, which is that of time
-    (`linear`), or that all come to hold the same (`eventual`); `survives` of how many members that stop it says that
-    the others go on: none, a minority, or all but those that ask."""
+    `members` says who holds the object: the cores that the asking process has `spanned`, as over a tree, or, among
+    equals, `all` cores or a `few`.  Among equals besides: `timers` names its timers from 1; `order` is what it
+    promises: that every replica carries out the same in the same order, which is that of time (`linear`), or that all
+    come to hold the same (`eventual`); `survives` of how many members that stop it says that the others go on: of none, of a
+    minority, or of any."""
 
     name: str
     summary: str
@@ -113,7 +114,7 @@ class ConsistencyProtocolSpec(Spec):
     steps: tuple[ProtocolStep, ...] = ()
     withstands: tuple[str, ...] = ()
     timers: tuple[str, ...] = ()
-    members: Literal["all", "few"] = "all"
+    members: Literal["spanned", "all", "few"] = "spanned"
     order: Literal["linear", "eventual"] = "linear"
     survives: Literal["none", "minority", "any"] = "none"
 

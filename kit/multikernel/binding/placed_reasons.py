@@ -1,7 +1,7 @@
-"""Why a device's driver, interrupt or window, a core's memory or its sharing group is where it is: the `Reason`s of
-the slots that no plugin fills.
+"""Why a device's driver, interrupt or window, a core's memory or sharing group, or the holders of an object are where
+they are: the `Reason`s of the slots that no plugin fills.
 
-    driver:nic0  interrupt:nic0:0  pci:nic0:0  memory:5  sharing:3  policy:home
+    driver:nic0  interrupt:nic0:0  pci:nic0:0  memory:5  sharing:3  group:log  policy:home
 
 Interface: `PLACED`, who explains a slot by its head; `placed_slots(known)`, those there are, of cores one for each
 place (space and node).
@@ -18,6 +18,7 @@ from typing import TypeAlias
 from multikernel.assemble import Knowledge
 from multikernel.binding.changes import Answer, Question
 from multikernel.binding.edits import Edit
+from multikernel.binding.groups import holders, ranked, told
 from multikernel.binding.placements import Placements, Ranked
 from multikernel.binding.reason import Reason, core_of, proofs
 from multikernel.binding.slots import Candidate, Rejected, unknown_slot
@@ -45,6 +46,7 @@ def placed_slots(known: Knowledge) -> tuple[str, ...]:
         *(f"pci:{device.id}:{number}" for device in devices if device.bridge for number in range(len(device.bars))),
         *(f"memory:{core}" for core in places.values()),
         *(f"sharing:{group.cores[0]}" for group in Placements(known.board, known.skb).groups()),
+        *(f"group:{name}" for name in _grouped(known)),
         *(f"policy:{name}" for name in POLICIES),
     )
 
@@ -193,6 +195,38 @@ def _shares(known: Knowledge, core: int) -> str:
     return next((id_ranges(group.cores) for group in groups if core in group.cores), "none")
 
 
+def _group(known: Knowledge, slot: str) -> Reason:
+    name = slot.partition(":")[2]
+    if name not in _grouped(known):
+        raise unknown_slot(slot, [f"group:{each}" for each in _grouped(known)], known.board.name)
+    protocol = known.slots.decide(f"consistency:{name}").chosen
+    cores = holders(known, protocol)
+    order = tuple(Ranked(rank, core) for rank, core in ranked(known))
+    because = tuple(
+        proof for entry in order if entry.core in cores[:SHOWN]
+        for proof in proofs(known, "group_order", (entry.rank, entry.core))
+    )  # fmt: skip
+
+    def ask(then: Knowledge) -> Answer:
+        return Answer(slot, told(holders(then, then.slots.decide(f"consistency:{name}").chosen)))
+
+    return Reason(
+        slot,
+        told(cores),
+        f"the cores that hold the object {name}, which {protocol} keeps the same",
+        "",
+        _candidates(order),
+        proofs=because,
+        question=Question(ask, proofs=because),
+    )
+
+
+def _grouped(known: Knowledge) -> list[str]:
+    """The objects that are agreed on among equals."""
+    slots = [slot for slot in known.slots.all() if slot.startswith("consistency:")]
+    return [slot.partition(":")[2] for slot in slots if holders(known, known.slots.decide(slot).chosen)]
+
+
 def _policy(known: Knowledge, slot: str) -> Reason:
     name = slot.partition(":")[2]
     for chosen in known.policies:
@@ -210,6 +244,7 @@ PLACED: Mapping[str, Explain] = MappingProxyType(
         "pci": _pci,
         "memory": _memory,
         "sharing": _sharing,
+        "group": _group,
         "policy": _policy,
     }
 )

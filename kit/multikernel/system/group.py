@@ -114,6 +114,10 @@ class Peer(ABC):
     def step(self, event: GroupEvent) -> Sequence[GroupEffect]:
         """Every event, one after another.  PeerError for a message that no peer of the protocol would send."""
 
+    def neighbours(self) -> Sequence[int]:
+        """The cores it will tell something of its own accord: it has met them before the object is first used."""
+        return ()
+
     def freeze(self) -> tuple[Hashable, ...]:
         """What this peer is, as a value: equal where two peers of a core would do the same."""
         return tuple(_frozen(getattr(self, field.name)) for field in fields(self))

@@ -174,6 +174,15 @@ class Agreement(NamedTuple):
     process: str
 
 
+@message(10)
+class Gather(NamedTuple):
+    """What monitors say to each other before an object is first agreed on among equals; `stage` is one of
+    `monitor/gathering.py`, `object` a number on which all monitors agree."""
+
+    object: Small
+    stage: Small
+
+
 @message(12)
 class Spans(NamedTuple):
     """To the boot core's monitor: `process` now has a dispatcher on `core`."""
@@ -311,6 +320,25 @@ class Agree(NamedTuple):
     request: Small
     value: int
     tree: Small
+    object: str
+
+
+@message(47)
+class Reconfigure(NamedTuple):
+    """Let `core` be one of those that hold `object`, or (`present` 0) no longer."""
+
+    request: Small
+    core: Small
+    present: Small
+    object: str
+
+
+@message(48)
+class AskReplica(NamedTuple):
+    """What does this core's replica of `object` say to `question`?"""
+
+    request: Small
+    question: int
     object: str
 
 

@@ -2,6 +2,7 @@
 
     routes.transport(a, b) -> PairClass        which transport, whose memory, how many slots
     routes.member(tree, core) -> Member        parent and children of a core in a multicast tree
+    routes.holders(object)                     the cores that hold an object agreed on among equals
     routes.registers(a, b)                     where a finds the device that carries its messages to and from b
     routes.gateway(core)                       the core that starts it; of the boot core itself
     routes.children(core)                      those it starts
@@ -41,6 +42,11 @@ class Routes:
         self._pair_name = blueprint.bound_class
         self._devices = {device.id: device for device in blueprint.devices}
         self._members: tuple[dict[int, Member], ...] = tuple(_members(blueprint, name) for name in TREES)
+        self._holders = {
+            placement.slot.removeprefix("group:"): _cores(str(placement.value))
+            for placement in blueprint.placements
+            if placement.slot.startswith("group:")
+        }
         self._wires = blueprint.interconnect
         self.boot_core = blueprint.boot_core
         local = next((binding.plugin for binding in blueprint.bindings if binding.slot == "transport:self"), "lmp")
@@ -127,9 +133,19 @@ class Routes:
         far = 1 << 16
         return [[hops[a].get(b, stated.get((a, b), far)) for b in range(size)] for a in range(size)]
 
+    def holders(self, name: str) -> tuple[int, ...]:
+        """The cores that hold object `name`, the first of them first; none where it is not agreed on among equals."""
+        return self._holders.get(name, ())
+
     def member(self, tree: int, core: int) -> Member:
         """A core's place in tree number `tree`; a core outside it has no parent and no children."""
         return self._members[tree].get(core, Member(-1, 0, ()))
+
+
+def _cores(text: str) -> tuple[int, ...]:
+    """The cores of `4,0-3`, in that order."""
+    ends = [part.partition("-") for part in text.split(",")]
+    return tuple(core for first, _, last in ends for core in range(int(first), int(last or first) + 1))
 
 
 def _members(blueprint: Blueprint, name: str) -> dict[int, Member]:

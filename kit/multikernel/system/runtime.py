@@ -31,7 +31,19 @@ from multikernel.system.environment import CONSOLE, Environment
 from multikernel.system.inquiry import Inquiry
 from multikernel.system.lmp import LocalEndpoint, LocalMemory
 from multikernel.system.memory_service import MEMORY_SERVICE
-from multikernel.system.messages import Agree, AskUp, Connect, Connected, Done, Export, MemorySent, SpawnOn, WatchLine
+from multikernel.system.messages import (
+    Agree,
+    AskReplica,
+    AskUp,
+    Connect,
+    Connected,
+    Done,
+    Export,
+    MemorySent,
+    Reconfigure,
+    SpawnOn,
+    WatchLine,
+)
 from multikernel.system.names import SERVICE as NAME_SERVICE
 from multikernel.system.names import Names
 from multikernel.system.operations import (
@@ -181,10 +193,11 @@ class Dispatcher:
         return isinstance(answer, Done) and answer.value == 1
 
     def agree(self, object: str, value: int, tree: str = "numa") -> Completion[int]:
-        """On the boot core: start an agreement on `value` for a replicated object, by the protocol bound for it, among
-        the cores this process has had a dispatcher on.  Its result is the object's (`system/monitor/`).  Any number may
-        be under way; those started before this dispatcher waits are sent together.  Awaiting it raises LocalMisuse
-        where it cannot begin.  ValueError for an unknown tree."""
+        """Start an agreement on `value` for a replicated object, by the protocol bound for it.  Its result is the
+        object's (`system/monitor/`).  Over a tree it is started on the boot core, among the cores this process has had
+        a dispatcher on; among equals anywhere, for the cores that hold the object (`mkit why BOARD group:OBJECT`), and
+        `tree` is not looked at.  Any number may be under way; those started before this dispatcher waits are sent
+        together.  Awaiting it raises LocalMisuse where it cannot begin.  ValueError for an unknown tree."""
         return Completion(self._agree(object, value, TREES.index(tree)), self.environment.user, "agree")
 
     async def _agree(self, object: str, value: int, tree: int) -> int:
@@ -193,6 +206,25 @@ class Dispatcher:
             raise LocalMisuse(
                 f"core {self.core} cannot begin an agreement on {object!r}: not bound, or not the boot core"
             )
+        return answer.value
+
+    def reconfigure(self, object: str, core: int, present: bool) -> Completion[int]:
+        """Let `core` be one of those that hold `object`, or no longer.  Completes when that is agreed on.  Awaiting it
+        raises LocalMisuse where the object's protocol refuses, or the object is not agreed on among equals."""
+        return Completion(self._reconfigure(object, core, present), self.environment.user, "reconfigure")
+
+    async def _reconfigure(self, object: str, core: int, present: bool) -> int:
+        answer = await self._client.ask(lambda request: Reconfigure(request, core, int(present), object), direct=False)
+        if not isinstance(answer, Done) or answer.failed:
+            raise LocalMisuse(f"who holds {object!r} cannot be changed so: refused, or not agreed on among equals")
+        return answer.value
+
+    async def replica(self, object: str, question: int) -> int:
+        """What this core's replica of an object says to `question` (`system/monitor/objects.py`), without agreeing: it
+        may be behind others.  LocalMisuse where the object is not agreed on among equals."""
+        answer = await self._client.ask(lambda request: AskReplica(request, question, object))
+        if not isinstance(answer, Done) or answer.failed:
+            raise LocalMisuse(f"core {self.core} has no replica of {object!r}")
         return answer.value
 
     async def export(self, service: str) -> Listener:

@@ -31,6 +31,7 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "interrupts": ("may_take/2", "interrupt/3"),
     "pci": ("may_hold/4", "window_fits/5"),
     "sharing": ("sharing/3",),
+    "group": ("group_order/2",),
 }
 """Each policy and what the kit asks of it: predicates and their columns."""
 
