@@ -37,6 +37,7 @@ from multikernel.system.operations import (
     Operation,
     PollWait,
     Spend,
+    Step,
 )
 from multikernel.system.requests import Call
 
@@ -95,7 +96,7 @@ class HostMachine(Machine):
         table: dict[type[Operation[object]], Callable[..., Awaitable[Done]]] = {
             Compute: self._compute, Spend: self._spend, Clock: self._clock, Cycles: self._cycles, Draw: self._draw,
             Access: self._access, CompareAndSwap: self._compare_and_swap, PollWait: self._poll_wait,
-            Audit: self._audit,
+            Audit: self._audit, Step: self._step,
         }  # fmt: skip
         self.handlers = table
 
@@ -194,6 +195,10 @@ class HostMachine(Machine):
 
     async def _audit(self, operation: Audit, user: UserDispatcher, end_ns: int | None) -> Done:
         user.answer(-1)  # a core sees no other's translations
+        return None
+
+    async def _step(self, operation: Step, user: UserDispatcher, end_ns: int | None) -> Done:
+        user.answer(None)
         return None
 
     async def _access(self, operation: Access, user: UserDispatcher, end_ns: int | None) -> Done:

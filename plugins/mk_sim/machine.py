@@ -36,6 +36,7 @@ from multikernel.system.operations import (
     Operation,
     PollWait,
     Spend,
+    Step,
     StoreLine,
     StoreWords,
     WindowLines,
@@ -114,6 +115,7 @@ class SimMachine(Machine):
             LoadWords: self._unfit if native else self._load, StoreWords: self._unfit if native else self._store_words,
             Maintain: self._maintain, Fence: self._fence,
             Access: self._access, CompareAndSwap: self._swap, PollWait: self._poll, Audit: self._audit,
+            Step: self._step,
         }  # fmt: skip
         self.handlers = table
 
@@ -334,6 +336,9 @@ class SimMachine(Machine):
         line, offset = physical // LINE, physical % LINE
         user.answer(await self._coherence.swap(self._actor, self.core.id, line, offset, old, new))
         return None
+
+    async def _step(self, op: Step, user: UserDispatcher, until_ns: int | None) -> None:
+        user.answer(None)
 
     async def _audit(self, op: Audit, user: UserDispatcher, until_ns: int | None) -> None:
         await self._actor.sync()

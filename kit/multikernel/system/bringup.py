@@ -34,30 +34,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What every core of an instance has in common: the blueprint and what follows from it, and code."""
+    """What every core of an instance has in common: the blueprint and what follows from it, and code; whether protocol
+    steps are `observed`."""
 
     blueprint: Blueprint
     layout: Layout
     routes: Routes
     code: Code
+    observed: bool = False
 
 
 def bring_up(
-    machine: Machine, kernel: Kernel, made: Made, memory: MemoryMaker, boot_channel: int, boot_slots: int
+    machine: Machine,
+    kernel: Kernel,
+    made: Made,
+    memory: MemoryMaker,
+    boot_channel: int,
+    boot_slots: int,
+    incarnation: int = 0,
 ) -> CpuDriver:
     """The CPU driver of `machine`'s core, its monitor about to run.  `made` is the core's own, and no other's;
     `memory` makes a transport's side of a channel; `boot_channel` is the physical address of the channel to
-    the monitor of the core's gateway."""
+    the monitor of the core's gateway; `incarnation` how often the core was restarted."""
     driver = CpuDriver(machine, made.driver, kernel.routes)
     arena = kernel.layout.arena(machine.core.id)
-    load = partial(_load, machine, kernel, made, memory)
+    load = partial(_load, machine, kernel, made, memory, incarnation)
     driver.invocations = Invocations(driver, arena.base, arena.size, load)
     user = UserDispatcher("monitor", machine.poller())
     user.waiting = _Never()
     environment = Environment(
         core=machine.core.id, number=1, name="monitor", blueprint=kernel.blueprint, layout=kernel.layout,
         routes=kernel.routes, code=kernel.code, made=made, user=user, memory=memory, poll_ns=machine.poll_ns(),
-        boot_channel=boot_channel, boot_slots=boot_slots,
+        boot_channel=boot_channel, boot_slots=boot_slots, incarnation=incarnation, observed=kernel.observed,
     )  # fmt: skip
     user.spawn("monitor", kernel.code.monitor(environment))
     driver.monitor = driver.create("monitor", user)
@@ -67,7 +75,13 @@ def bring_up(
 
 
 def _load(
-    machine: Machine, kernel: Kernel, made: Made, memory: MemoryMaker, number: int, request: CreateDispatcher
+    machine: Machine,
+    kernel: Kernel,
+    made: Made,
+    memory: MemoryMaker,
+    incarnation: int,
+    number: int,
+    request: CreateDispatcher,
 ) -> UserDispatcher:
     """The user half of a dispatcher that runs a program."""
     program = kernel.code.programs.get(request.program)
@@ -77,7 +91,7 @@ def _load(
     environment = Environment(
         core=machine.core.id, number=number, name=request.name, blueprint=kernel.blueprint, layout=kernel.layout,
         routes=kernel.routes, code=kernel.code, made=made, user=user, memory=memory, poll_ns=machine.poll_ns(),
-        argument=request.argument, parameters=request.parameters,
+        argument=request.argument, parameters=request.parameters, incarnation=incarnation, observed=kernel.observed,
     )  # fmt: skip
     lines = [machine.window(address, 1) for address in kernel.layout.bells(machine.core.id, number)]
     dispatcher = Dispatcher(environment, Bell(lines, kernel.routes.one_island))

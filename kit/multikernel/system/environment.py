@@ -88,7 +88,8 @@ class Made:
 class Environment:
     """What one dispatcher knows of where it runs.  `boot_channel` is the physical address of the channel
     to the monitor of its gateway (0 on the boot core, and for all but monitors); `parameters` are the
-    program's own; `poll_ns` how long to poll before blocking."""
+    program's own; `poll_ns` how long to poll before blocking.  `incarnation` counts how often the core was restarted,
+    with nothing it knew; `observed` whether somebody counts protocol steps (`Step`)."""
 
     core: int
     number: int
@@ -105,6 +106,8 @@ class Environment:
     boot_slots: int = 0
     argument: int = 0
     parameters: tuple[tuple[str, str], ...] = ()
+    incarnation: int = 0
+    observed: bool = False
 
     def parameter(self, name: str, otherwise: str) -> str:
         """The value of the program's parameter `name`."""

@@ -176,6 +176,18 @@ class Audit(Operation[int]):
         self.address = address
 
 
+class Step(Operation[None]):
+    """A consistency protocol is about to carry out `effect`, which came of `cause`: what a platform counts, and where
+    it can strike with a fault.  Takes no time.  Said only where `Environment.observed`."""
+
+    __slots__ = ("cause", "effect", "protocol")
+
+    def __init__(self, protocol: str, cause: str, effect: str) -> None:
+        self.protocol = protocol
+        self.cause = cause
+        self.effect = effect
+
+
 class PollWait(Operation[int]):
     """Spin over the watches armed in this dispatcher's poller until one is true or `until_ns` is
     reached (None: no end of its own).  Answers the key of the watch, -1 at the end."""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from multikernel.errors import MultikernelError, PeerError
 from multikernel.system.messages import Agree, Agreement, Done, encode
 from multikernel.system.monitor.events import Sender
-from multikernel.system.operations import Spend
+from multikernel.system.operations import Spend, Step
 from multikernel.system.protocol import (
     EVERYBODY,
     Applied,
@@ -66,6 +66,19 @@ def _message(effect: Effect) -> tuple[int, int, int, int, int] | None:
     return effect[1:] if isinstance(effect, Send) else None
 
 
+def _label(item: Event | Effect) -> str:
+    """What a step is called where steps are counted: its kind, and the protocol's phase."""
+    kind = type(item).__name__
+    match item:
+        case Received() | Send():
+            return f"{kind} {item.phase}"
+        case Voted():
+            return f"{kind} {'yes' if item.accepted else 'no'}"
+        case Complete():
+            return f"{kind} {'done' if item.committed else 'refused'}"
+    return kind
+
+
 class Asked(NamedTuple):
     """An agreement begun here: for whom, and on what."""
 
@@ -87,6 +100,12 @@ class Agreements:
         self._links = links
         self._processes = processes
         self._broadcast = broadcast
+        self._observed = environment.observed
+        self._plugins = {
+            binding.slot.partition(":")[2]: binding.plugin
+            for binding in environment.blueprint.bindings
+            if binding.slot.startswith("consistency:")
+        }
         made = environment.made.protocols
         self._protocols = {name: protocol for name in replicas if isinstance(protocol := made.get(name), TreeProtocol)}
         self._replicas = {name: replicas[name] for name in self._protocols}
@@ -116,7 +135,7 @@ class Agreements:
         branches = prune(member, self._core, cores, self._links.failed)
         state = self._states[message.object]
         effects = self._protocols[message.object].begin(state, operation, message.value, message.tree, branches)
-        await self._carry_out(message.object, effects)
+        await self._carry_out(message.object, "Begin", effects)
 
     async def _received(self, sender: Sender, message: Agreement) -> None:
         index = message.operation & 0xFF
@@ -129,22 +148,28 @@ class Agreements:
             self._processes_of.pop(message.operation, None)
 
     async def _step(self, name: str, event: Event) -> None:
-        await self._carry_out(name, self._protocols[name].step(self._states[name], event))
+        await self._carry_out(name, _label(event), self._protocols[name].step(self._states[name], event))
 
-    async def _carry_out(self, name: str, effects: Sequence[Effect]) -> None:
+    async def _carry_out(self, name: str, cause: str, effects: Sequence[Effect]) -> None:
         await Spend("protocol_step")
         for message, group in groupby(effects, _message):
             if message is not None:
-                targets = [effect.target for effect in group if isinstance(effect, Send)]
+                sends = [effect for effect in group if isinstance(effect, Send)]
+                targets = [effect.target for effect in sends]
                 payload = encode(Agreement(*message, self._processes_of[message[0]]))
+                step = Step(self._plugins[name], cause, _label(sends[0])) if self._observed else None
                 if targets == [EVERYBODY]:
+                    if step is not None:
+                        await step
                     concerned = self._routes.member(message[3], self._core).among(message[4])
                     if await self._broadcast.send(payload, concerned):
                         self._on_ring[message[0]] = self._on_ring.get(message[0], 0) + 1
                 else:
-                    await self._links.send_all(targets, payload)
+                    await self._links.send_all(targets, payload, step)
                 continue
             for effect in group:
+                if self._observed:
+                    await Step(self._plugins[name], cause, _label(effect))
                 await self._carry_out_one(name, effect)
 
     async def _carry_out_one(self, name: str, effect: Effect) -> None:

@@ -30,7 +30,7 @@ from multikernel.system.messages import Hello, Introduce, Introduced, Welcome, e
 from multikernel.system.monitor.events import Sender
 from multikernel.system.monitor.link import Link
 from multikernel.system.monitor.relay import Relay, split
-from multikernel.system.operations import Clock, Invoke
+from multikernel.system.operations import Clock, Invoke, Step
 from multikernel.system.requests import Emit, StartCore
 
 if TYPE_CHECKING:
@@ -188,11 +188,13 @@ class Links:
         """Send to the monitor of `core`, whom this one is introduced to if they have not met."""
         await self.send_all((core,), payload)
 
-    async def send_all(self, cores: Sequence[int], payload: bytes) -> None:
+    async def send_all(self, cores: Sequence[int], payload: bytes, step: Step | None = None) -> None:
         """Send the same to the monitors of several cores: all lines first, so that the stores overlap, then
-        one fence, then the bells."""
+        one fence, then the bells.  `step` is said before each."""
         reached: list[Link] = []
         for core in cores:
+            if step is not None:
+                await step
             link = self._links.get(core)
             if link is not None:
                 await link.put(payload)
