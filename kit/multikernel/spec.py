@@ -103,8 +103,8 @@ class ConsistencyProtocolSpec(Spec):
     `members` says who holds the object: the cores that the asking process has `spanned`, as over a tree, or, among
     equals, `all` cores or a `few`.  Among equals besides: `timers` names its timers from 1; `order` is what it
     promises: that every replica carries out the same in the same order, which is that of time (`linear`), or that all
-    come to hold the same (`eventual`); `survives` of how many members that stop it says that the others go on: of none, of a
-    minority, or of any."""
+    come to hold the same (`eventual`); `survives` of how many members that stop it says that the others go on: of
+    none, of a minority, or of any."""
 
     name: str
     summary: str

@@ -13,8 +13,10 @@ from multikernel.system.monitor.console import Console
 from multikernel.system.monitor.events import Events
 from multikernel.system.monitor.fanout import Broadcast
 from multikernel.system.monitor.frames import Frames
+from multikernel.system.monitor.groups import Groups
 from multikernel.system.monitor.links import Links
 from multikernel.system.monitor.memory import ArenaMemory
+from multikernel.system.monitor.objects import Load, Log, Store
 from multikernel.system.monitor.processes import Processes
 from multikernel.system.monitor.reservations import Reservations
 from multikernel.system.monitor.watching import Watching
@@ -33,7 +35,8 @@ async def monitor(environment: Environment) -> None:
     Circuits(events, links, processes, Binding(events, links, processes))
     Frames(events, links, processes, arena)
     replicas: dict[str, Replica] = {"shootdown": Shootdown(environment, processes), "reservation": Reservations()}
-    Agreements(events, links, processes, broadcast, replicas)
+    groups = Groups(events, links, processes, {"log": Log(), "store": Store(), "load": Load()})
+    Agreements(events, links, processes, broadcast, groups, replicas)
     if environment.core == environment.routes.boot_core:
         Console(events, links, processes)
     await broadcast.start()

@@ -8,8 +8,11 @@
     circuits.py       the same between cores on which dispatchers can share no channel
     flow.py           the credits of a circuit
     processes.py      dispatchers started here or elsewhere
-    agreement.py      consistency protocols run as step functions
+    agreement.py      consistency protocols over a tree, run as step functions
     reservations.py   numbers that one process holds, agreed on
+    groups.py         consistency protocols among equals
+    gathering.py      those that hold an object meet before it is used
+    objects.py        a log, a store and loads, agreed on among equals
     fanout.py         the broadcast channel
     frames.py         memory for the dispatchers of this core, and memory passed on
     memory.py         the memory of this core

@@ -1,4 +1,4 @@
-"""Consistency protocols on this core: step functions in, effects carried out in order.
+"""Consistency protocols over a tree on this core: step functions in, effects carried out in order.
 
 Each replicated object has a protocol, bound by name, and a `Replica`: how an agreed value is applied on this core, and
 whether it can be.  An `Apply` is finished, and its `Applied` stepped, before the next effect is begun, and so are
@@ -40,6 +40,7 @@ from multikernel.system.protocol import (
 if TYPE_CHECKING:
     from multikernel.system.monitor.events import Events
     from multikernel.system.monitor.fanout import Broadcast
+    from multikernel.system.monitor.groups import Groups
     from multikernel.system.monitor.links import Links
     from multikernel.system.monitor.processes import Processes
 
@@ -91,7 +92,13 @@ class Agreements:
     """See the module.  `replicas` by object."""
 
     def __init__(
-        self, events: Events, links: Links, processes: Processes, broadcast: Broadcast, replicas: dict[str, Replica]
+        self,
+        events: Events,
+        links: Links,
+        processes: Processes,
+        broadcast: Broadcast,
+        groups: Groups,
+        replicas: dict[str, Replica],
     ) -> None:
         environment = events.environment
         self._core = events.core
@@ -100,6 +107,7 @@ class Agreements:
         self._links = links
         self._processes = processes
         self._broadcast = broadcast
+        self._groups = groups
         self._observed = environment.observed
         self._plugins = {
             binding.slot.partition(":")[2]: binding.plugin
@@ -122,7 +130,10 @@ class Agreements:
         events.on(Agreement, self._received)
 
     async def _agree(self, sender: Sender, message: Agree) -> None:
-        """Begin.  Trees are rooted at the boot core, so only it begins."""
+        """Begin.  Trees are rooted at the boot core, so only it begins; among equals any core does."""
+        if self._groups.has(message.object):
+            await self._groups.submit(sender, message)
+            return
         if message.object not in self._replicas or self._core != self._boot_core or message.tree > 3:
             await self._processes.reply(sender.dispatcher, encode(Done(message.request, 0, 1)))
             return
