@@ -100,6 +100,49 @@ class FactAsserted:
 
 
 @dataclass(frozen=True, slots=True)
+class CallBegun:
+    """Where a run is observed: a client on `core` asks for `value` to be agreed on for `object`, its `number`-th call
+    there."""
+
+    at_ns: int
+    core: int
+    object: str
+    number: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """That call is answered: with `result`, or, not `accepted`, refused."""
+
+    at_ns: int
+    core: int
+    object: str
+    number: int
+    result: int
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Where a run is observed: the replica of `object` on `core` carries `value` out, as the one at `place` there;
+    `origin` and `request` name it, and `result` came of it."""
+
+    at_ns: int
+    core: int
+    object: str
+    place: int
+    origin: int
+    request: int
+    value: int
+    result: int
+
+
+Witnessed: TypeAlias = CallBegun | CallEnded | Carried
+"""What is told only where a run is observed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a program's result: column names and values of equal length.
     A value is an integer, a decimal written as text, or a word."""
@@ -140,6 +183,7 @@ Event: TypeAlias = (
     | ProcessStarted
     | Message
     | FactAsserted
+    | Witnessed
     | ProgramDone
     | ProgramRaised
 )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -38,6 +39,7 @@ from multikernel.system.operations import (
     PollWait,
     Spend,
     Step,
+    Witness,
 )
 from multikernel.system.requests import Call
 
@@ -96,7 +98,7 @@ class HostMachine(Machine):
         table: dict[type[Operation[object]], Callable[..., Awaitable[Done]]] = {
             Compute: self._compute, Spend: self._spend, Clock: self._clock, Cycles: self._cycles, Draw: self._draw,
             Access: self._access, CompareAndSwap: self._compare_and_swap, PollWait: self._poll_wait,
-            Audit: self._audit, Step: self._step,
+            Audit: self._audit, Step: self._step, Witness: self._witness,
         }  # fmt: skip
         self.handlers = table
 
@@ -198,6 +200,11 @@ class HostMachine(Machine):
         return None
 
     async def _step(self, operation: Step, user: UserDispatcher, end_ns: int | None) -> Done:
+        user.answer(None)
+        return None
+
+    async def _witness(self, operation: Witness, user: UserDispatcher, end_ns: int | None) -> Done:
+        self.emit(replace(operation.event, at_ns=self.now_ns()))
         user.answer(None)
         return None
 

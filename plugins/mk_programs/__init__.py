@@ -1,4 +1,4 @@
-"""Demonstration programs: ping, unmap and agree."""
+"""Demonstration programs: ping, unmap, agree and clients."""
 
 from collections.abc import Iterator
 
@@ -44,4 +44,23 @@ def programs() -> Iterator[ProgramSpec]:
     )
     yield ProgramSpec(
         "agree-member", "One core of agree: there.", factory=on_use("mk_programs.agree:member"), part_of="agree"
+    )
+    yield ProgramSpec(
+        "clients",
+        "Many cores agree on one object at the same time.",
+        factory=on_use("mk_programs.clients:main"),
+        parameters=(
+            ("object", str),
+            ("calls", int),
+            ("cores", int),
+            ("outstanding", int),
+            ("keys", int),
+            ("patience_us", int),
+        ),
+    )
+    yield ProgramSpec(
+        "clients-member",
+        "One core of clients: makes its calls.",
+        factory=on_use("mk_programs.clients:member"),
+        part_of="clients",
     )

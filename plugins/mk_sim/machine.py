@@ -12,6 +12,7 @@ May not know: the CPU driver, transports, monitors.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from mk_sim.parameters import LINE
@@ -41,6 +42,7 @@ from multikernel.system.operations import (
     StoreWords,
     WindowLines,
     WindowWords,
+    Witness,
 )
 from multikernel.system.page_tables import TableFormat, format_of
 from multikernel.system.physical_memory import SparseMemory
@@ -115,7 +117,7 @@ class SimMachine(Machine):
             LoadWords: self._unfit if native else self._load, StoreWords: self._unfit if native else self._store_words,
             Maintain: self._maintain, Fence: self._fence,
             Access: self._access, CompareAndSwap: self._swap, PollWait: self._poll, Audit: self._audit,
-            Step: self._step,
+            Step: self._step, Witness: self._witness,
         }  # fmt: skip
         self.handlers = table
 
@@ -338,6 +340,10 @@ class SimMachine(Machine):
         return None
 
     async def _step(self, op: Step, user: UserDispatcher, until_ns: int | None) -> None:
+        user.answer(None)
+
+    async def _witness(self, op: Witness, user: UserDispatcher, until_ns: int | None) -> None:
+        self._world.emit(replace(op.event, at_ns=self._actor.clock // 1000))
         user.answer(None)
 
     async def _audit(self, op: Audit, user: UserDispatcher, until_ns: int | None) -> None:

@@ -22,6 +22,7 @@ from multikernel.system.caps.effects import Outcome
 from multikernel.system.words import Words
 
 if TYPE_CHECKING:
+    from multikernel.events import Witnessed
     from multikernel.system.caps.requests import CapRequest
     from multikernel.system.dispatcher import Thread
     from multikernel.system.requests import Request
@@ -186,6 +187,16 @@ class Step(Operation[None]):
         self.protocol = protocol
         self.cause = cause
         self.effect = effect
+
+
+class Witness(Operation[None]):
+    """Tell the outside `event`, whose time is when it is told.  Takes no time; said only where `Environment.observed`,
+    for who judges a run by what happened in it."""
+
+    __slots__ = ("event",)
+
+    def __init__(self, event: Witnessed) -> None:
+        self.event = event
 
 
 class PollWait(Operation[int]):

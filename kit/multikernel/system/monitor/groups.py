@@ -21,6 +21,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from multikernel.errors import PeerError
+from multikernel.events import Carried
 from multikernel.system.group import (
     Answer,
     Arm,
@@ -41,7 +42,7 @@ from multikernel.system.group import (
 from multikernel.system.messages import Agree, AskReplica, Done, Reconfigure, encode
 from multikernel.system.monitor.events import Sender
 from multikernel.system.monitor.gathering import Gathering
-from multikernel.system.operations import Clock, Spend, Step
+from multikernel.system.operations import Clock, Spend, Step, Witness
 
 if TYPE_CHECKING:
     from multikernel.system.monitor.events import Events
@@ -177,6 +178,8 @@ class Groups:
         match effect:
             case Execute(place, origin, request, value):
                 result = self._replicas[name].execute(origin, request, value)
+                if self._observed:
+                    await Witness(Carried(0, self._core, name, place, origin, request, value, result))
                 await self._step(name, Executed(place, result))
             case Answer(request, result, accepted):
                 dispatcher, asked = self._asked.pop((name, request))

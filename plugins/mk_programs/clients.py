@@ -1,0 +1,163 @@
+"""clients: dispatchers on many cores agree on one object at the same time.
+
+    main      boot core         starts a member on each other core, is a client itself, waits until all are done
+    member    every other core  makes its calls, says how many were answered, ends
+
+A client keeps some calls under way and draws what to ask for from its core's stream: to a log it appends numbers of its
+own, in a store it reads, writes and swaps words of a few keys, as load it tells one number after another.  Where the
+run is observed each call is told as it begins and ends (`CallBegun`, `CallEnded`): that is a history.
+
+Parameters: `object` (log), `calls` a client (8), `cores` at most (all), `outstanding` (4), `keys` (3), `patience_us`
+after which main no longer waits for who says nothing (500,000).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from multikernel.errors import LocalMisuse, PeerError
+from multikernel.events import CallBegun, CallEnded, Row
+from multikernel.system.monitor.objects import HALF, WORD, read, swap, write
+from multikernel.system.operations import Witness
+
+if TYPE_CHECKING:
+    from multikernel.events import Witnessed
+    from multikernel.system.channels import Channel
+    from multikernel.system.completion import Completion
+    from multikernel.system.runtime import Dispatcher, Listener
+
+OBJECTS = ("log", "store", "load")
+COLUMNS = ("object", "protocol", "clients", "calls", "answered", "cycles_per_call")
+SERVICE = "clients"
+LOOK_NS = 100_000
+"""How often main looks whether all are done."""
+
+
+class Work(NamedTuple):
+    """What a client is to do; as one number it is a member's argument."""
+
+    object: int
+    calls: int
+    outstanding: int
+    keys: int
+
+    def packed(self) -> int:
+        """The argument of `clients-member`."""
+        return self.object << 48 | self.calls << 32 | self.outstanding << 16 | self.keys
+
+    @staticmethod
+    def unpacked(argument: int) -> Work:
+        """The work in a member's argument."""
+        return Work(argument >> 48, argument >> 32 & 0xFFFF, argument >> 16 & 0xFFFF, argument & 0xFFFF)
+
+
+async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
+    """One row: object, protocol, clients, calls (of all), answered (as told), cycles_per_call (of the boot core, from
+    the first call begun anywhere to the last client done)."""
+    environment = dispatcher.environment
+    name = environment.choice("object", OBJECTS) or OBJECTS[0]
+    calls = environment.count("calls", 8, most=0xFFFF)
+    outstanding = environment.count("outstanding", 4, most=16)
+    work = Work(OBJECTS.index(name), calls, outstanding, environment.count("keys", 3, most=256))
+    most = environment.count("cores", 0, least=0)
+    patience_ns = environment.count("patience_us", 500_000) * 1000
+    protocol = next((b.plugin for b in environment.blueprint.bindings if b.slot == f"consistency:{name}"), "")
+    if not protocol:
+        raise ValueError(f"no protocol is bound for the object {name}")
+    tally = Tally(dispatcher)
+    dispatcher.spawn(tally.accept(await dispatcher.export(SERVICE)), "accept")
+    before = await dispatcher.cycles()
+    started = 1
+    for core in environment.blueprint.cores:
+        if core.id != dispatcher.core and (not most or started < most):
+            try:
+                await dispatcher.spawn_on(core.id, "clients-member", work.packed())
+            except PeerError:
+                continue  # a core that is not up
+            started += 1
+    await tally.add(await Client(dispatcher, work).run())
+    while tally.clients < started and await dispatcher.now() - tally.last_ns < patience_ns:
+        await dispatcher.sleep(LOOK_NS)
+    cycles = await dispatcher.cycles() - before
+    per_call = cycles // max(1, tally.answered)
+    return (Row(COLUMNS, (name, protocol, started, started * calls, tally.answered, per_call)),)
+
+
+class Tally:
+    """What the clients have told: how many are done, and calls of theirs that were answered."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self.clients = 0
+        self.answered = 0
+        self.last_ns = 0
+
+    async def add(self, answered: int) -> None:
+        """A client is done."""
+        self.clients += 1
+        self.answered += answered
+        self.last_ns = await self._dispatcher.now()
+
+    async def accept(self, listener: Listener) -> None:
+        """Hear every client; never returns."""
+        while True:
+            self._dispatcher.spawn(self._hear(await listener.accept()), "hear")
+
+    async def _hear(self, channel: Channel) -> None:
+        await self.add(int.from_bytes(await channel.recv(), "little"))
+
+
+class Client:
+    """The calls of one core."""
+
+    def __init__(self, dispatcher: Dispatcher, work: Work) -> None:
+        self._dispatcher = dispatcher
+        self._work = work
+        self._name = OBJECTS[work.object]
+
+    async def run(self) -> int:
+        """Make all calls; how many were answered and accepted."""
+        under_way: deque[Completion[bool]] = deque()
+        answered = 0
+        for number in range(1, self._work.calls + 1):
+            if len(under_way) == self._work.outstanding:
+                answered += await under_way.popleft()
+            call = self._call(number, await self._value(number))
+            under_way.append(self._dispatcher.spawn(call, f"call {number}"))
+        while under_way:
+            answered += await under_way.popleft()
+        return answered
+
+    async def _call(self, number: int, value: int) -> bool:
+        core = self._dispatcher.core
+        await self._tell(CallBegun(0, core, self._name, number, value))
+        try:
+            result = await self._dispatcher.agree(self._name, value)
+        except LocalMisuse:
+            await self._tell(CallEnded(0, core, self._name, number, 0, False))
+            return False
+        await self._tell(CallEnded(0, core, self._name, number, result, True))
+        return True
+
+    async def _value(self, number: int) -> int:
+        """What to ask for.  Words differ by who writes them and when, so that a read tells which write it saw."""
+        draw, own = self._dispatcher.random, (self._dispatcher.core << 12 | number) % HALF
+        if self._name != "store":
+            return self._dispatcher.core << 32 | number
+        key, kind = await draw(self._work.keys), await draw(3)
+        if kind == 0:
+            return read(key)
+        return write(key, own & WORD) if kind == 1 else swap(key, await self._dispatcher.replica("store", key), own)
+
+    async def _tell(self, event: Witnessed) -> None:
+        if self._dispatcher.environment.observed:
+            await Witness(event)
+
+
+async def member(dispatcher: Dispatcher) -> tuple[Row, ...]:
+    """A client; tells the boot core how many of its calls were answered."""
+    answered = await Client(dispatcher, Work.unpacked(dispatcher.argument)).run()
+    channel = await dispatcher.connect(dispatcher.environment.routes.boot_core, SERVICE)
+    await channel.send(answered.to_bytes(8, "little"))
+    return ()
