@@ -44,12 +44,12 @@ class Work(NamedTuple):
 
     def packed(self) -> int:
         """The argument of `clients-member`."""
-        return self.object << 48 | self.calls << 32 | self.outstanding << 16 | self.keys
+        return self.object << 28 | self.calls << 16 | self.outstanding << 8 | self.keys
 
     @staticmethod
     def unpacked(argument: int) -> Work:
         """The work in a member's argument."""
-        return Work(argument >> 48, argument >> 32 & 0xFFFF, argument >> 16 & 0xFFFF, argument & 0xFFFF)
+        return Work(argument >> 28, argument >> 16 & 0xFFF, argument >> 8 & 0xFF, argument & 0xFF)
 
 
 async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
@@ -57,9 +57,9 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     the first call begun anywhere to the last client done)."""
     environment = dispatcher.environment
     name = environment.choice("object", OBJECTS) or OBJECTS[0]
-    calls = environment.count("calls", 8, most=0xFFFF)
+    calls = environment.count("calls", 8, most=0xFFF)
     outstanding = environment.count("outstanding", 4, most=16)
-    work = Work(OBJECTS.index(name), calls, outstanding, environment.count("keys", 3, most=256))
+    work = Work(OBJECTS.index(name), calls, outstanding, environment.count("keys", 3, most=0xFF))
     most = environment.count("cores", 0, least=0)
     patience_ns = environment.count("patience_us", 500_000) * 1000
     protocol = next((b.plugin for b in environment.blueprint.bindings if b.slot == f"consistency:{name}"), "")
