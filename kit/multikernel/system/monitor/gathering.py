@@ -5,10 +5,11 @@
     3  GREET     each of them, to those it will have to do with: so each pair has a channel
     4  GREETED   the answer
     5  MET       to the boot core, when all have answered
-    6  OPEN      the boot core, to each that asked: when all have met, or PATIENCE_NS after the call
+    6  OPEN      the boot core, to each that it called or that asked: when all have met, or PATIENCE_NS after the call
 
 Channels between monitors are made through the boot core, so this is what lets the others go on when it dies.  What is
-submitted before OPEN waits.  An object that nobody asks for costs nothing.
+submitted before OPEN waits.  Who was called does not wait for ever: PATIENCE_NS later, or when it hears a peer, the
+object is open for it.  An object that nobody asks for costs nothing.
 
 May not know: protocols, replicas.
 """
@@ -81,6 +82,11 @@ class Gathering:
         else:
             await self._say(self._boot_core, number, Stage.ASK)
 
+    async def heard(self, number: int) -> None:
+        """A peer has spoken, so object `number` is open."""
+        if number not in self._opened:
+            await self._open(number)
+
     async def _gather(self, sender: Sender, message: Gather) -> None:
         number, core = message.object, sender.core
         if not self._holders(number):
@@ -106,17 +112,20 @@ class Gathering:
             return
         there = [core for core in self._holders(number) if core in self._links.members]
         self._called[number] = dict.fromkeys(there)
-        self._events.at(await Clock() + PATIENCE_NS, partial(self._open, number))
         others = [core for core in there if core != self._events.core]
+        self._asked.setdefault(number, []).extend(others)
         await self._links.send_all(others, encode(Gather(number, Stage.CALL)))
         if len(others) < len(there):
             await self._greet(number)
+        else:
+            await self._open_later(number)
 
     async def _greet(self, number: int) -> None:
         """Step 3, once."""
         if number in self._greeted:
             return
         self._greeted[number] = dict.fromkeys(self._neighbours(number))
+        await self._open_later(number)
         await self._links.send_all(tuple(self._greeted[number]), encode(Gather(number, Stage.GREET)))
         if not self._greeted[number]:
             await self._have_met(number)
@@ -154,8 +163,12 @@ class Gathering:
         for callback in self._waiting.pop(number, ()):
             await callback()
 
+    async def _open_later(self, number: int) -> None:
+        self._events.at(await Clock() + PATIENCE_NS, partial(self._open, number))
+
     async def _tell_open(self, number: int) -> None:
-        await self._links.send_all(self._asked.pop(number, ()), encode(Gather(number, Stage.OPEN)))
+        cores = tuple(dict.fromkeys(self._asked.pop(number, ())))
+        await self._links.send_all(cores, encode(Gather(number, Stage.OPEN)))
 
     async def _say(self, core: int, number: int, stage: Stage) -> None:
         await self._links.send(core, encode(Gather(number, stage)))

@@ -155,6 +155,7 @@ class Groups:
         number = payload[1] if len(payload) > 2 else len(self._names)
         if number >= len(self._names) or not self.has(self._names[number]):
             raise PeerError(f"core {sender.core} sent a message on an unknown object")
+        await self._gathering.heard(number)
         await self._step(self._names[number], Heard(sender.core, payload[2], unpack(payload[3:])))
 
     async def _step(self, name: str, event: GroupEvent) -> None:
