@@ -51,6 +51,18 @@ class DeviceFault:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultStruck:
+    """A fault of kind `kind` that was asked for begins, or is `over`, on `core`, of a link the first of its two.  `text`
+    is the fault, as `multikernel.faults.parse` takes it."""
+
+    at_ns: int
+    core: int
+    kind: str
+    text: str
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorJoined:
     """The monitor of `core` is a member; the boot core's joins first."""
 
@@ -178,6 +190,7 @@ Event: TypeAlias = (
     | CoreUp
     | CoreFailed
     | DeviceFault
+    | FaultStruck
     | MonitorJoined
     | Booted
     | ProcessStarted

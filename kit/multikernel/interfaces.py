@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from multikernel.blueprint import Blueprint
     from multikernel.events import Event
+    from multikernel.faults import Fault
     from multikernel.system.environment import Code
 
 LINE = 64
@@ -146,23 +147,40 @@ class Session(Protocol):
         """Power off in order.  Idempotent; leaves nothing behind."""
 
 
+class Reached(NamedTuple):
+    """How many times, on all cores together, `protocol` was about to carry out `effect`, which came of `cause`."""
+
+    protocol: str
+    cause: str
+    effect: str
+    times: int
+
+
 class Outcome(NamedTuple):
-    """What is known when an instance has stopped.  `digest` is empty where the platform has none."""
+    """What is known when an instance has stopped.  `digest` is empty where the platform has none; `reached` are the
+    protocol steps, by name, of a run that was observed."""
 
     digest: str
     virtual_ns: int
     channels: int
     messages: int
+    reached: tuple[Reached, ...] = ()
 
 
 class BootOptions(NamedTuple):
     """How to boot.  `trace` is a file to write deliveries to, or empty; `timeout_ns` bounds the boot
-    (virtual on the simulator); `keep` is a folder for what the run leaves, or empty."""
+    (virtual on the simulator); `keep` is a folder for what the run leaves, or empty.
+
+    For platforms that simulate faults (`FaultyPlatform`): `faults`; `jitter_ns`, the most that a line of a channel is
+    seen late for no other reason, drawn from the seed; `observe`, whether protocol steps are counted."""
 
     seed: int = 0
     trace: str = ""
     timeout_ns: int = 60_000_000_000
     keep: str = ""
+    faults: tuple[Fault, ...] = ()
+    jitter_ns: int = 0
+    observe: bool = False
 
 
 class Platform(Protocol):
@@ -175,6 +193,14 @@ class Platform(Protocol):
 
     def doctor(self) -> Sequence[str]:
         """One line a finding: native or fallback, and why."""
+
+
+@runtime_checkable
+class FaultyPlatform(Protocol):
+    """A platform that simulates faults and observes what runs.  Optional."""
+
+    def check(self, blueprint: Blueprint, options: BootOptions) -> None:
+        """Raises UsageError, before anything is booted, for a fault that it cannot bring about on this blueprint."""
 
 
 @runtime_checkable

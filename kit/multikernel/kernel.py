@@ -22,7 +22,7 @@ from multikernel.blueprint import Blueprint
 from multikernel.errors import LocalMisuse, ProgramFailed, UsageError
 from multikernel.events import CoreFailed, CoreUp, Event, FactAsserted, MonitorJoined, ProgramDone, ProgramRaised
 from multikernel.facets import metal_sources
-from multikernel.interfaces import BootOptions, Outcome, Session
+from multikernel.interfaces import BootOptions, FaultyPlatform, Outcome, Session
 from multikernel.knowledge.facts import Fact, Source
 from multikernel.registry import Registry
 from multikernel.results import CoreState, Result
@@ -86,13 +86,19 @@ class Multikernel:
         self._session: Session | None = None
 
     def boot(self, platform: str = "sim", options: BootOptions | None = None) -> Multikernel:
-        """Bring the kernel up on `platform`.  Raises UsageError for an unknown platform, PlatformError when
-        it cannot run here, BootTimeout when the kernel does not come up.  Returns itself."""
+        """Bring the kernel up on `platform`.  Raises UsageError for an unknown platform or faults that it does not
+        have, PlatformError when it cannot run here, BootTimeout when the kernel does not come up.  Returns itself."""
         if self._session is not None:
             raise LocalMisuse("the kernel is already up")
         options = options if options is not None else BootOptions()
         self.platform, self.seed = platform, options.seed
         built = self._registry.platforms.get(platform).factory()
+        if options.faults or options.jitter_ns or options.observe:
+            if not isinstance(built, FaultyPlatform):
+                raise UsageError(
+                    f"faults and jitter are simulated, on platform sim and not on {platform}", code="fault"
+                )
+            built.check(self.blueprint, options)
         self._session = built.boot(self.blueprint, resolve(self.blueprint, self._registry), options, self._observe)
         return self
 

@@ -71,7 +71,7 @@ class World(Protocol):
 
     def start(self, core: int, channel: int, slots: int, at_ps: int) -> None: ...
     def interrupt(self, core: int, at_ps: int) -> None: ...
-    def emit(self, event: Event) -> None: ...
+    def emit(self, event: Event, at_ps: int) -> None: ...
     def next_input(self) -> Call | None: ...
     def audit(self, process: str, address: int) -> int: ...
     def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]: ...
@@ -204,7 +204,7 @@ class SimMachine(Machine):
         return SimPoller(self._alarms, self._pollers)
 
     def emit(self, event: Event) -> None:
-        self._world.emit(event)
+        self._world.emit(event, event.at_ns * 1000)
 
     def next_input(self) -> Call | None:
         return self._world.next_input()
@@ -343,7 +343,8 @@ class SimMachine(Machine):
         user.answer(None)
 
     async def _witness(self, op: Witness, user: UserDispatcher, until_ns: int | None) -> None:
-        self._world.emit(replace(op.event, at_ns=self._actor.clock // 1000))
+        clock = self._actor.clock
+        self._world.emit(replace(op.event, at_ns=clock // 1000), clock)
         user.answer(None)
 
     async def _audit(self, op: Audit, user: UserDispatcher, until_ns: int | None) -> None:

@@ -3,6 +3,9 @@
 The same blueprint, seed and programs give the same deliveries at the same times: the outcome's digest.
 Virtual time stands still between programs.
 
+Faults are in `faults.py`, what they do to a core in `faulty.py`, to what it sees in `holds.py`; without any the cores
+are plain machines.  A core whose software has come to an end keeps its actor, which waits for a restart.
+
 May not know: what runs on the cores beyond bringing them up.
 """
 
@@ -17,11 +20,15 @@ from typing import TYPE_CHECKING, TextIO
 from mk_sim.coherence import Coherence
 from mk_sim.devices import attach
 from mk_sim.engine import FOUND, Engine
+from mk_sim.faults import Faults
+from mk_sim.faulty import FaultyMachine, Halted
+from mk_sim.holds import Holds
 from mk_sim.machine import SimMachine
 from mk_sim.parameters import NO_LATENCY, derive
 from multikernel.errors import BootTimeout, FileError, ProgramFailed, UsageError
 from multikernel.events import Assumed, Booted, ProgramDone, ProgramRaised
-from multikernel.interfaces import Outcome
+from multikernel.faults import LINKS, known
+from multikernel.interfaces import Outcome, Reached
 from multikernel.native import require
 from multikernel.system.bringup import Kernel, bring_up
 from multikernel.system.core import run_core
@@ -34,7 +41,8 @@ from multikernel.system.routes import Routes
 from multikernel.system.views import Views
 
 if TYPE_CHECKING:
-    from multikernel.blueprint import Blueprint, CoreEntry
+    from mk_sim.engine import Actor
+    from multikernel.blueprint import Blueprint, CoreEntry, CoreKind
     from multikernel.events import DeviceFault, Event
     from multikernel.interfaces import BootOptions, Lines
     from multikernel.system.driver import CpuDriver
@@ -56,6 +64,26 @@ class Simulator:
             raise
         return simulation
 
+    def check(self, blueprint: Blueprint, options: BootOptions) -> None:
+        """See `multikernel.interfaces.FaultyPlatform`."""
+        known(options.faults, [core.id for core in blueprint.cores])
+        if options.jitter_ns < 0:
+            raise UsageError(f"jitter of {options.jitter_ns} ns: give 0 or more", code="fault")
+        routes = Routes(blueprint)
+        for fault in options.faults:
+            if fault.kind == "restart":
+                raise UsageError(f"fault {fault}: no core is restarted yet", code="fault")
+            if fault.kind in LINKS:
+                for a, b in ((fault.core, fault.peer), (fault.peer, fault.core)):
+                    pair = routes.transport(a, b)
+                    if pair.scope != "channel":
+                        way = f"device {pair.device}" if pair.scope == "link" else "the monitors of other cores"
+                        raise UsageError(
+                            f"fault {fault}: what cores {a} and {b} tell each other passes {way}, and no line that "
+                            "one stores and the other sees",
+                            code="fault",
+                        )
+
     def doctor(self) -> Sequence[str]:
         if FOUND.module is None:
             return (f"fallback: engine in Python, about three times slower ({FOUND.finding})",)
@@ -72,7 +100,13 @@ class Simulation:
         self._engine = Engine(options.seed)
         self._coherence = Coherence(self._engine, derive(blueprint))
         self._memory = SparseMemory()
-        self._kernel = Kernel(blueprint, Layout(blueprint), Routes(blueprint), code)
+        layout, step = Layout(blueprint), any(fault.trigger == "step" for fault in options.faults)
+        self._kernel = Kernel(blueprint, layout, Routes(blueprint), code, observed=options.observe or step)
+        self._faults: Faults | None = None
+        if options.faults or options.jitter_ns or options.observe:
+            held = options.jitter_ns or any(fault.kind in LINKS for fault in options.faults)
+            holds = Holds(self._engine, blueprint, layout, options.jitter_ns * 1000) if held else None
+            self._faults = Faults(options.faults, self._engine, holds, self)
         self._machines: dict[int, SimMachine] = {}
         self._drivers: dict[int, CpuDriver] = {}
         self._inputs: deque[Call] = deque()
@@ -106,6 +140,8 @@ class Simulation:
     def run(self, program: str, arguments: Sequence[tuple[str, str]]) -> None:
         if self._outcome is not None:
             raise UsageError("the kernel has been stopped")
+        if self._faults is not None:
+            self._faults.started("run")
         self._ended.pop(program, None)
         self._inputs.append(Call(program, tuple(arguments)))
         self.interrupt(self._blueprint.boot_core, self._engine.now)
@@ -113,8 +149,13 @@ class Simulation:
 
     def stop(self) -> Outcome:
         if self._outcome is None:
+            steps = sorted(self._faults.reached.items()) if self._faults is not None else ()
             self._outcome = Outcome(
-                self._engine.digest, self._engine.now // 1000, self._sides // 2, self._engine.deliveries
+                self._engine.digest,
+                self._engine.now // 1000,
+                self._sides // 2,
+                self._engine.deliveries,
+                tuple(Reached(*step, times) for step, times in steps),
             )
             for driver in self._drivers.values():
                 driver.close()
@@ -140,8 +181,12 @@ class Simulation:
         if not done():
             raise BootTimeout(
                 f"{what} did not end within {self._options.timeout_ns} ns of virtual time; "
-                f"now {self._engine.now // 1000} ns"
+                f"now {self._engine.now // 1000} ns{self._blame()}"
             )
+
+    def _blame(self) -> str:
+        happened = self._faults.happened if self._faults is not None else ()
+        return f"; faults so far: {', '.join(map(str, happened))}" if happened else ""
 
     @property
     def events(self) -> int:
@@ -160,11 +205,28 @@ class Simulation:
         made = Made(self._kernel.code, entry.kind)
         actor = self._engine.actor(entry.id)
         actor.clock = max(actor.clock, self._engine.now)
-        machine = SimMachine(entry, kind, made.driver.paging, actor, self._coherence, self._memory, self)
+        machine = self._machine(entry, kind, made.driver.paging, actor)
+        if machine is None:
+            return
         self._machines[entry.id] = machine
         driver = bring_up(machine, self._kernel, made, self._channel_memory, channel, slots)
         self._drivers[entry.id] = driver
-        actor.start(run_core(machine, driver))
+        actor.start(self._live(machine, driver))
+
+    def _machine(self, entry: CoreEntry, kind: CoreKind, paging: str, actor: Actor) -> SimMachine | None:
+        """The core's hardware; None where it is halted."""
+        faults = self._faults
+        if faults is None:
+            return SimMachine(entry, kind, paging, actor, self._coherence, self._memory, self)
+        if faults.condition(entry.id).halted:
+            return None
+        return FaultyMachine(entry, kind, paging, actor, self._coherence, self._memory, self, faults)
+
+    async def _live(self, machine: SimMachine, driver: CpuDriver) -> None:
+        try:
+            await run_core(machine, driver)
+        except Halted:
+            driver.close()
 
     def _channel_memory(self, lines: Lines, device: Lines | None = None, here: int = 0, there: int = 0) -> LinesMemory:
         self._sides += 1
@@ -178,11 +240,19 @@ class Simulation:
     def fault(self, event: DeviceFault) -> None:
         self._sink(event)
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: Event, at_ps: int) -> None:
         """A core runs ahead: the outside is told when global time has come to the event."""
-        self._engine.at(max(event.at_ns * 1000, self._engine.now), self._tell, event)
+        self._engine.at(max(at_ps, self._engine.now), self.tell, event)
 
-    def _tell(self, event: Event) -> None:
+    def strike(self, core: int) -> None:
+        machine = self._machines.get(core)
+        if isinstance(machine, FaultyMachine):
+            machine.strike()
+
+    def restart(self, core: int) -> None:
+        raise NotImplementedError
+
+    def tell(self, event: Event) -> None:
         self._sink(event)
         if isinstance(event, Booted):
             self._booted = True

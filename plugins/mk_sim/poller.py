@@ -80,8 +80,19 @@ class LineAlarms:
     def _word(self, line: int) -> int:
         """The first wire word, as the core that polls comes to it."""
         coherence = self._coherence
-        data = coherence.peek_memory(line) if line in self._in_memory else coherence.peek(self._core, line)
+        return self._first(coherence.peek_memory(line) if line in self._in_memory else coherence.peek(self._core, line))
+
+    def _first(self, data: bytes) -> int:
         return int.from_bytes(data[:8], "little") if self._registers is NATIVE else self._registers.first(data)
+
+    def close(self) -> None:
+        """Nobody looks any more."""
+        for line in self._armed:
+            if line in self._in_memory:
+                self._coherence.unwatch_memory(self._core, line)
+            else:
+                self._coherence.unwatch(self._core, line)
+        self._armed.clear()
 
 
 class SimPoller:

@@ -34,6 +34,7 @@ from multikernel.cli.bootview import View, milliseconds, open_view, process_tree
 from multikernel.cli.keep import Keep
 from multikernel.errors import BindingError, BootTimeout, ProgramFailed, UsageError
 from multikernel.events import Assumed, CoreFailed, Event, Row
+from multikernel.faults import parse
 from multikernel.findings import Findings
 from multikernel.interfaces import BootOptions, Outcome
 from multikernel.kernel import Multikernel, check_parameters
@@ -72,6 +73,17 @@ def boot(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all that is drawn.")] = 0,
     trace: Annotated[str, typer.Option(metavar="FILE", help="Write every delivery here.")] = "",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="MKIT_BOOT_FAULT",
+            metavar="KIND:WHERE@WHEN",
+            help="Let it happen on sim, as stop:3@1ms or cut:1>2@run+message:5+2ms; repeatable.",
+        ),
+    ] = None,
+    jitter: Annotated[
+        int, typer.Option(min=0, metavar="NS", help="Lines of channels are seen up to so much late.")
+    ] = 0,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Longest boot or program; virtual on sim.")] = 60,
     facts: Annotated[str, typer.Option(metavar="FILE", help="Write what the programs found out here.")] = "",
     measured: Annotated[str, typer.Option(metavar="FILE", help="Bind by what was found out; see measure.")] = "",
@@ -89,6 +101,7 @@ def boot(
         kind = registry.platforms.get(platform).kind
         programs = run or []
         parameters = _parameters(set_ or [], programs, registry)
+        faults = tuple(parse(text) for text in fault or ())
         if not 0 < timeout < 1_000_000:
             raise UsageError(f"--timeout {timeout:g}: seconds, more than 0 and less than a million")
         loaded: Board | None = None
@@ -113,7 +126,9 @@ def boot(
             kept.event(event)
         view.event(event)
 
-    options = BootOptions(seed=seed, trace=trace, timeout_ns=int(timeout * NS), keep=keep)
+    options = BootOptions(
+        seed=seed, trace=trace, timeout_ns=int(timeout * NS), keep=keep, faults=faults, jitter_ns=jitter
+    )
     kernel = Multikernel(blueprint, registry, observe)
     report = _Report(kernel, platform, seed, programs)
     try:
@@ -226,10 +241,10 @@ class _Report:
             for table in result_tables(rows):
                 output.emit_table(table, "  ")
         if self._outcome is not None:
-            digest, virtual_ns, channels, messages = self._outcome
+            outcome = self._outcome
             output.emit(
-                f"off at {milliseconds(virtual_ns)}: {channels} channels, {messages} messages"
-                + (f", digest {digest}" if digest else "")
+                f"off at {milliseconds(outcome.virtual_ns)}: {outcome.channels} channels, {outcome.messages} messages"
+                + (f", digest {outcome.digest}" if outcome.digest else "")
             )
 
     def document(self) -> dict[str, object]:

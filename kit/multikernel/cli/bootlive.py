@@ -16,7 +16,16 @@ from rich.text import Text
 
 from multikernel.blueprint import Blueprint
 from multikernel.cli.bootview import Teller
-from multikernel.events import CoreFailed, CoreUp, DeviceFault, Event, Message, MonitorJoined, ProgramRaised
+from multikernel.events import (
+    CoreFailed,
+    CoreUp,
+    DeviceFault,
+    Event,
+    FaultStruck,
+    Message,
+    MonitorJoined,
+    ProgramRaised,
+)
 
 REDRAW_S = 0.04
 """25 pictures a second."""
@@ -57,7 +66,7 @@ class Live:
                 self._states[event.core] = "joined"
             case CoreFailed():
                 self._states[event.core] = "failed"
-        if isinstance(event, CoreFailed | DeviceFault | Message | ProgramRaised):
+        if isinstance(event, CoreFailed | DeviceFault | FaultStruck | Message | ProgramRaised):
             self._live.console.print(Text.from_ansi(text))
         if time.monotonic() - self._drawn > REDRAW_S:
             self._draw()

@@ -22,6 +22,7 @@ from multikernel.events import (
     CoreUp,
     DeviceFault,
     Event,
+    FaultStruck,
     Message,
     MonitorJoined,
     ProcessStarted,
@@ -112,6 +113,8 @@ class Teller:
                 return output.style(f"core {event.core} failed: {event.reason}", "error")
             case DeviceFault():
                 return output.style(f"core {event.core} {event.device}: {event.text}", "error")
+            case FaultStruck():
+                return output.style(f"core {event.core} fault{' over' if event.over else ''}: {event.text}", "error")
             case Booted():
                 return output.style(f"up: {event.members} of {self._cores} cores", "good")
             case ProcessStarted() if event.parent != event.name:

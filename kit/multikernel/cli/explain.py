@@ -44,6 +44,7 @@ CODES = {
     "exists": "The folder exists, and nothing is written over; give another name or another --folder.",
     "knowledge": "Rule text, a fact or a query that the knowledge base refuses; each mistake has its own code.",
     "budget": "A query took more steps than it was given; no answer is known.  Ask less, or raise the budget.",
+    "fault": "A fault that the machine cannot have, or that is not written as docs/faults.md says.  Exit 2.",
     "engine": "Code on a simulated core raised outside any program; the cause is chained, -vvv shows it.",
     "violated": "`mkit check` found a run in which a protocol does not keep what it promises; it is printed.  Exit 1.",
     "unexplored": "The budget of `mkit check` was over before all was explored; raise it, or ask for less.  Exit 1.",
