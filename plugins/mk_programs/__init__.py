@@ -56,6 +56,7 @@ def programs() -> Iterator[ProgramSpec]:
             ("outstanding", int),
             ("keys", int),
             ("patience_us", int),
+            ("settle_us", int),
         ),
     )
     yield ProgramSpec(

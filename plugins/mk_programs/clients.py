@@ -8,7 +8,7 @@ own, in a store it reads, writes and swaps words of a few keys, as load it tells
 run is observed each call is told as it begins and ends (`CallBegun`, `CallEnded`): that is a history.
 
 Parameters: `object` (log), `calls` a client (8), `cores` at most (all), `outstanding` (4), `keys` (3), `patience_us`
-after which main no longer waits for who says nothing (500,000).
+after which main no longer waits for who says nothing (500,000), `settle_us` that main stays when all are done (0).
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     while tally.clients < started and await dispatcher.now() - tally.last_ns < patience_ns:
         await dispatcher.sleep(LOOK_NS)
     cycles = await dispatcher.cycles() - before
+    await dispatcher.sleep(environment.count("settle_us", 0, least=0) * 1000)
     per_call = cycles // max(1, tally.answered)
     return (Row(COLUMNS, (name, protocol, started, started * calls, tally.answered, per_call)),)
 

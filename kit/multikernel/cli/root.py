@@ -61,6 +61,7 @@ COMMANDS = (
     Stub("skb", "multikernel.cli.skb", "app", "Ask the system knowledge base."),
     Stub("boot", "multikernel.cli.boot", "boot", "Bring a board's kernel up and run programs on it."),
     Stub("measure", "multikernel.cli.measure", "measure", "Measure every class of pairs by every transport."),
+    Stub("campaign", "multikernel.cli.campaign", "campaign_command", "Run a kernel with drawn faults, many times."),
     Stub("check", "multikernel.cli.check", "check_command", "Explore a consistency protocol at a small size."),
     Stub("image", "multikernel.cli.image", "image", "Build a bare-metal image of a board's kernel."),
     Stub("explain", "multikernel.cli.explain", "explain", "What an error code means, and what to do."),

@@ -1,0 +1,216 @@
+"""What was told in a run, against what the protocol of the object promises.
+
+    judge(trial) -> Violation | None      the first property that does not hold
+
+From the events of an observed run: calls begun and ended, what each replica carried out, faults.  A core that is
+started anew is another replica from then on.  What a protocol promises is in its spec: `order`, and how many cores may
+stop (`survives`) while the calls of the others are still answered.
+
+May not know: how a run is made, any protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from multikernel.events import CallBegun, CallEnded, Carried, Event, FaultStruck
+from multikernel.spec import ConsistencyProtocolSpec
+
+PROPERTIES = {
+    "steps": "no monitor fails, no message is refused",
+    "agreement": "at each place every replica carries out the same",
+    "order": "each replica carries out place after place, without a gap, and nothing twice",
+    "validity": "what is carried out was asked for",
+    "answer": "a call that is answered was carried out on a core that holds the object",
+    "history": "calls come out as on one object used by one client after another, in an order that time allows",
+    "convergence": "when nothing happens any more, all that live and hold the object hold the same",
+    "progress": "a call of a core that lives is answered, as long as no more cores stop than the protocol survives",
+    "end": "the run ends: the program returns unless its core has stopped",
+}
+"""What is judged, by name, in this order."""
+
+
+class Violation(NamedTuple):
+    """`how` property `name` does not hold."""
+
+    name: str
+    how: str
+
+
+class Life(NamedTuple):
+    """A core from when it is started to when it stops."""
+
+    core: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A run: of `object`, that `holders` hold, by the protocol of `spec`.  `problem` is how it ended otherwise than by
+    the program's return, and `broken` says that it ended by a failure of a monitor."""
+
+    object: str
+    holders: tuple[int, ...]
+    boot_core: int
+    spec: ConsistencyProtocolSpec
+    events: Sequence[Event]
+    problem: str = ""
+    broken: bool = False
+
+
+@dataclass(slots=True)
+class Told:
+    """What the events say."""
+
+    carried: dict[Life, list[Carried]] = field(default_factory=dict)
+    begun: dict[tuple[Life, int], CallBegun] = field(default_factory=dict)
+    ended: dict[tuple[Life, int], CallEnded] = field(default_factory=dict)
+    stopped: dict[int, None] = field(default_factory=dict)
+    restarted: dict[int, None] = field(default_factory=dict)
+    cut_for_ever: bool = False
+    order: list[CallBegun | CallEnded] = field(default_factory=list)
+    lives: dict[int, int] = field(default_factory=dict)
+
+    def life(self, core: int) -> Life:
+        """The life that `core` is in when all events were heard."""
+        return Life(core, self.lives.get(core, 0))
+
+
+def listen(story: Story) -> Told:
+    """The events of one object, sorted by whose they are."""
+    told = Told()
+    for event in story.events:
+        match event:
+            case Carried() if event.object == story.object:
+                told.carried.setdefault(told.life(event.core), []).append(event)
+            case CallBegun() if event.object == story.object:
+                told.begun[told.life(event.core), event.number] = event
+                told.order.append(event)
+            case CallEnded() if event.object == story.object:
+                told.ended[told.life(event.core), event.number] = event
+                told.order.append(event)
+            case FaultStruck(kind="stop"):
+                told.stopped[event.core] = None
+            case FaultStruck(kind="restart", over=False):
+                told.lives[event.core] = told.lives.get(event.core, 0) + 1
+                told.restarted[event.core] = None
+            case FaultStruck(kind="cut", over=False) if "+" not in event.text.rpartition("@run+")[2]:
+                told.cut_for_ever = True
+    return told
+
+
+def judge(story: Story) -> Violation | None:
+    """See the module."""
+    if story.broken:
+        return Violation("steps", story.problem)
+    told = listen(story)
+    found = _agreement(told) or _order(told) if story.spec.order == "linear" else None
+    found = found or _validity(story, told) or _answers(story, told) or _history(story, told)
+    if found is not None:
+        return found
+    if _within(story, told):
+        found = _convergence(story, told) or _progress(story, told)
+        if found is None and story.problem and story.boot_core not in told.stopped:
+            found = Violation("end", story.problem)
+    return found
+
+
+def _name(carried: Carried) -> str:
+    return f"{carried.value} of core {carried.origin}, request {carried.request}"
+
+
+def _agreement(told: Told) -> Violation | None:
+    at: dict[int, Carried] = {}
+    for events in told.carried.values():
+        for event in events:
+            first = at.setdefault(event.place, event)
+            if (first.origin, first.request, first.value) != (event.origin, event.request, event.value):
+                one, other = f"core {first.core} carries out {_name(first)}", f"core {event.core} {_name(event)}"
+                return Violation("agreement", f"at place {event.place} {one}, {other}")
+    return None
+
+
+def _order(told: Told) -> Violation | None:
+    for life, events in told.carried.items():
+        seen: dict[tuple[int, int], None] = {}
+        for place, event in enumerate(events, 1):
+            if event.place != place:
+                return Violation("order", f"core {life.core} carries out place {event.place} as its {place}.")
+            if (event.origin, event.request) in seen:
+                return Violation("order", f"core {life.core} carries out {_name(event)} twice")
+            seen[event.origin, event.request] = None
+    return None
+
+
+def _validity(story: Story, told: Told) -> Violation | None:
+    asked = {call.value for call in told.begun.values()}
+    for events in told.carried.values():
+        for event in events:
+            if event.value not in asked:
+                return Violation("validity", f"core {event.core} carries out {_name(event)}, which nobody asked for")
+    return None
+
+
+def _answers(story: Story, told: Told) -> Violation | None:
+    """Values of a log and of loads are each asked for once: then it can be told whether one was carried out."""
+    done = {event.value for events in told.carried.values() for event in events}
+    for key, call in told.ended.items():
+        value = told.begun[key].value
+        if call.accepted and value not in done:
+            return Violation("answer", f"core {call.core} is told that {value} is carried out, which no core has done")
+    return None
+
+
+def _history(story: Story, told: Told) -> Violation | None:
+    return None
+
+
+def _within(story: Story, told: Told) -> bool:
+    """Whether no more has stopped than the protocol survives.  An object that the boot core had not opened when it
+    stopped is of no use to anybody, as docs/protocols.md says."""
+    dead = dict.fromkeys((*told.stopped, *told.restarted))
+    if not told.carried and story.boot_core in dead:
+        return False
+    match story.spec.survives:
+        case "none":
+            return not dead and not told.cut_for_ever
+        case "minority":
+            lost = sum(core in dead for core in story.holders)
+            return lost <= (len(story.holders) - 1) // 2 and not told.cut_for_ever
+    return not told.cut_for_ever
+
+
+def _held(story: Story, events: Sequence[Carried]) -> Mapping[object, int]:
+    """What a replica holds that carried these out: by place, or the newest of each core."""
+    if story.spec.order == "linear":
+        return {(event.place, event.origin, event.request): event.value for event in events}
+    newest: dict[object, int] = {}
+    for event in sorted(events, key=lambda event: event.request):
+        newest[event.origin] = event.value
+    return newest
+
+
+def _convergence(story: Story, told: Told) -> Violation | None:
+    """Who was started anew holds what it is told from then on: it is not asked to hold all."""
+    whole = [core for core in story.holders if core not in told.stopped and core not in told.restarted]
+    held = {core: _held(story, told.carried.get(Life(core, 0), ())) for core in whole}
+    for core in whole[1:]:
+        if held[core] != held[whole[0]]:
+            lacks = sum(key not in held[core] for key in held[whole[0]])
+            more = sum(key not in held[whole[0]] for key in held[core])
+            return Violation(
+                "convergence",
+                f"in the end core {core} holds other than core {whole[0]}: it lacks {lacks}, has {more} more",
+            )
+    return None
+
+
+def _progress(story: Story, told: Told) -> Violation | None:
+    known = {life.core for life, _ in told.ended} | set(story.holders)
+    for (life, number), call in told.begun.items():
+        waits = (life, number) not in told.ended and life == told.life(call.core)
+        if waits and call.core not in told.stopped and call.core in known:
+            return Violation("progress", f"call {number} of core {call.core} is never answered")
+    return None

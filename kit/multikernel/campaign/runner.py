@@ -1,0 +1,145 @@
+"""Many runs of a campaign, on several processes.
+
+    Campaign(board, object, field_of(...)).run(count, jobs, budget_s, told) -> Report
+
+Runs are judged in the order of their numbers, so that the first violation is the same however many processes there
+are.  It ends with that, with `count` runs, or when `budget_s` seconds are over.  No process outlives it, also when it
+is interrupted.
+
+May not know: the command line.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from multikernel.campaign.schedules import Field, draw
+from multikernel.campaign.trial import Run, Subject, trial
+from multikernel.interfaces import Reached
+from multikernel.spec import ConsistencyProtocolSpec, ProtocolStep
+
+CHUNK = 8
+"""Runs that a process makes between two answers: enough that passing them costs nothing, few enough to stop soon."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a campaign found.  `distinct` is how many digests there were, `reached` how often each numbered step of the
+    protocol was, `struck` how many runs had a fault of each kind."""
+
+    runs: int = 0
+    quiet: int = 0
+    answered: int = 0
+    messages: int = 0
+    distinct: int = 0
+    seconds: float = 0.0
+    struck: Counter[str] = field(default_factory=Counter)
+    reached: Counter[int] = field(default_factory=Counter)
+    violating: Run | None = None
+
+
+def campaign(
+    subject: Subject, drawn: Field, count: int, jobs: int, budget_s: float, told: Callable[[Report], None]
+) -> Report:
+    """See the module.  `told` is called after each few runs, with what there is so far."""
+    begun = time.monotonic()
+    report = Report()
+    digests: dict[str, None] = {}
+    with _runs(subject, drawn, count, jobs) as runs:
+        for chunk in runs:
+            for run in chunk:
+                _count(report, subject.spec, run)
+                digests[run.digest] = None
+                if run.violation is not None:
+                    report.violating = run
+                    break
+            report.distinct, report.seconds = len(digests), time.monotonic() - begun
+            told(report)
+            if report.violating is not None or report.seconds > budget_s:
+                break
+    return report
+
+
+def _count(report: Report, spec: ConsistencyProtocolSpec, run: Run) -> None:
+    report.runs += 1
+    report.quiet += not run.struck
+    report.answered += run.answered
+    report.messages += run.messages
+    report.struck.update(dict.fromkeys((text.partition(":")[0] for text in run.struck), 1))
+    for reached in run.reached:
+        for number in steps_of(spec, reached):
+            report.reached[number] += reached.times
+
+
+@contextmanager
+def _runs(subject: Subject, drawn: Field, count: int, jobs: int) -> Iterator[Iterable[Sequence[Run]]]:
+    starts = range(0, count, CHUNK)
+    make = partial(_chunk, subject, drawn, count)
+    if jobs == 1:
+        yield map(make, starts)
+        return
+    _Shared.make = make
+    with multiprocessing.get_context("fork").Pool(jobs, _ignore_interrupts) as pool:
+        yield pool.imap(_shared, starts)  # leaving ends the processes
+
+
+class _Shared:
+    """What forked processes find: a kernel's code does not go through a pipe."""
+
+    make: Callable[[int], Sequence[Run]]
+
+
+def _shared(start: int) -> Sequence[Run]:
+    return _Shared.make(start)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C goes to all processes of a terminal; the parent ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _chunk(subject: Subject, drawn: Field, count: int, start: int) -> Sequence[Run]:
+    found: list[Run] = []
+    for number in range(start, min(start + CHUNK, count)):
+        found.append(trial(subject, draw(drawn, number)))
+        if found[-1].violation is not None:
+            break
+    return found
+
+
+def steps_of(spec: ConsistencyProtocolSpec, reached: Reached) -> Iterator[int]:
+    """The numbers of the steps that were reached when an effect came of a cause."""
+    cause, effect = _event(spec, reached.cause), _effect(spec, reached.effect)
+    for number, step in enumerate(spec.steps, 1):
+        if _is(step, cause, effect):
+            yield number
+
+
+def _is(step: ProtocolStep, cause: str, effect: str) -> bool:
+    return step.does == effect and cause in step.on
+
+
+def _event(spec: ConsistencyProtocolSpec, label: str) -> str:
+    """What a spec calls the event that monitors call `label`."""
+    kind, _, number = label.partition(" ")
+    if kind in ("Heard", "Received"):
+        return _named(spec.phases, number)
+    return _named(spec.timers, number) if kind == "Elapsed" else kind.lower()
+
+
+def _effect(spec: ConsistencyProtocolSpec, label: str) -> str:
+    kind, _, rest = label.partition(" ")
+    if kind in ("Tell", "Send"):
+        return _named(spec.phases, rest)
+    return "refuse" if rest == "refused" else kind.lower()
+
+
+def _named(names: Sequence[str], number: str) -> str:
+    return names[int(number) - 1] if 1 <= int(number) <= len(names) else f"number {number}"

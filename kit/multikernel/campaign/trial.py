@@ -1,0 +1,136 @@
+"""One run of a campaign: a kernel booted on the simulator, clients let loose on one object, the run judged.
+
+    subject = Subject.of(board, object)
+    run = trial(subject, schedule)         what came of it
+    replay("mesh:3x1", "store", seed=7, faults=("stop:1@run+20us",)) -> what is violated, or ""
+
+The same subject and schedule give the same digest, in any process.
+
+May not know: how schedules are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from multikernel.assemble import assemble
+from multikernel.blueprint import Blueprint
+from multikernel.campaign.judge import Story, Violation, judge
+from multikernel.campaign.schedules import Schedule, Work
+from multikernel.errors import BootTimeout, ProgramFailed, UsageError
+from multikernel.events import CallEnded, FaultStruck
+from multikernel.faults import parse
+from multikernel.interfaces import BootOptions, Reached
+from multikernel.kernel import Multikernel
+from multikernel.registry import Registry
+from multikernel.spec import ConsistencyProtocolSpec
+from multikernel.system.routes import Routes
+
+PROGRAM = "clients"
+TIMEOUT_NS = 5_000_000_000
+"""Virtual time of a run: ten times what the program waits for who says nothing."""
+SETTLE_US = 100_000
+"""What replicas have to come to hold the same after the last call: a thousand ticks of a peer's timers."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is tried: an object of a kernel, that `holders` hold by the protocol of `spec`."""
+
+    blueprint: Blueprint
+    registry: Registry
+    object: str
+    spec: ConsistencyProtocolSpec
+    holders: tuple[int, ...]
+
+    @staticmethod
+    def of(board: str, name: str) -> Subject:
+        """The object `name` on a board of that name or path.  Raises UsageError naming those there are, and what
+        `assemble` raises."""
+        registry = Registry.load()
+        blueprint = assemble(board, platform="sim")
+        routes = Routes(blueprint)
+        bound = {b.slot.partition(":")[2]: b.plugin for b in blueprint.bindings if b.slot.startswith("consistency:")}
+        there = [each for each in bound if routes.holders(each)]
+        if name not in there:
+            raise UsageError(
+                f"there is no object {name!r} that cores of {blueprint.board} agree on among equals; "
+                f"there are: {', '.join(there) or 'none'}",
+                code="unknown-name",
+            )
+        spec = registry.consistency_protocols.get(bound[name])
+        return Subject(blueprint, registry, name, spec, routes.holders(name))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a schedule: `calls` that were answered, the faults that struck, the steps of protocols that were
+    reached, the virtual time from the start of the program to
+    the last answer."""
+
+    schedule: Schedule
+    digest: str
+    violation: Violation | None
+    answered: int
+    struck: tuple[str, ...]
+    reached: tuple[Reached, ...]
+    messages: int
+    span_ns: int
+
+
+def trial(subject: Subject, schedule: Schedule) -> Run:
+    """See the module.  Raises UsageError for a fault that cannot happen on this kernel."""
+    options = BootOptions(
+        seed=schedule.seed,
+        timeout_ns=TIMEOUT_NS,
+        faults=schedule.faults,
+        jitter_ns=schedule.jitter_ns,
+        observe=True,
+    )
+    kernel = Multikernel(subject.blueprint, subject.registry)
+    problem, broken, begun = "", False, 0
+    work = schedule.work
+    try:
+        kernel.boot("sim", options)
+        begun = kernel.events[-1].at_ns
+        kernel.run(
+            PROGRAM,
+            object=subject.object,
+            calls=work.calls,
+            cores=work.cores,
+            outstanding=work.outstanding,
+            keys=work.keys,
+            settle_us=SETTLE_US,
+        )
+    except ProgramFailed as error:
+        problem, broken = str(error), True
+    except BootTimeout as error:
+        problem = str(error)
+    outcome = kernel.stop()
+    violation = judge(
+        Story(
+            subject.object, subject.holders, subject.blueprint.boot_core, subject.spec, kernel.events, problem, broken
+        )
+    )
+    struck = tuple(event.text for event in kernel.events if isinstance(event, FaultStruck) and not event.over)
+    answered = sum(isinstance(event, CallEnded) and event.accepted for event in kernel.events)
+    span_ns = max((event.at_ns for event in kernel.events if isinstance(event, CallEnded)), default=begun) - begun
+    return Run(schedule, outcome.digest, violation, answered, struck, outcome.reached, outcome.messages, span_ns)
+
+
+def replay(
+    board: str,
+    object: str,
+    seed: int,
+    faults: Sequence[str] = (),
+    jitter_ns: int = 0,
+    calls: int = 4,
+    cores: int = 0,
+    outstanding: int = 2,
+    keys: int = 2,
+) -> str:
+    """A run done again, as `mkit campaign` writes it down: what is violated, or ""."""
+    schedule = Schedule(seed, jitter_ns, tuple(map(parse, faults)), Work(calls, cores, outstanding, keys))
+    violation = trial(Subject.of(board, object), schedule).violation
+    return f"{violation.name}: {violation.how}" if violation else ""
