@@ -2,8 +2,9 @@
 
     draw(field, number) -> Schedule      the same for the same number, on every machine
 
-The first schedule has neither fault nor jitter, the next few jitter alone: what is simple is found first.  When a fault strikes is a time, a message or a step of the protocol, evenly; a time is within what a
-run without faults took, so that it strikes amid the work.
+The first schedule has neither fault nor jitter, the next few jitter alone: what is simple is found first.  When a fault
+strikes is a time, a message or a step of the protocol, evenly; a time is within what a run without faults took, so
+that it strikes amid the work.
 
 May not know: how a run is made.
 """
