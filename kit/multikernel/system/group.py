@@ -118,6 +118,10 @@ class Peer(ABC):
         """The cores it will tell something of its own accord: it has met them before the object is first used."""
         return ()
 
+    def role(self) -> str:
+        """What this core is to the object at present, in a word: leader, follower, client."""
+        return "peer"
+
     def freeze(self) -> tuple[Hashable, ...]:
         """What this peer is, as a value: equal where two peers of a core would do the same."""
         return tuple(_frozen(getattr(self, field.name)) for field in fields(self))
