@@ -23,7 +23,7 @@ PROPERTIES = {
     "agreement": "at each place every replica carries out the same",
     "order": "each replica carries out place after place, without a gap, and nothing twice",
     "validity": "what is carried out was asked for",
-    "answer": "a call that is answered was carried out on a core that holds the object",
+    "answer": "a call that is answered has been carried out on a core that holds the object",
     "history": "calls come out as on one object used by one client after another, in an order that time allows",
     "convergence": "when nothing happens any more, all that live and hold the object hold the same",
     "progress": "a call of a core that lives is answered, as long as no more cores stop than the protocol survives",
@@ -62,7 +62,7 @@ class Story:
 
 @dataclass(slots=True)
 class Told:
-    """What the events say."""
+    """What the events say.  `early` are calls that were answered before what they asked for was `done` anywhere."""
 
     carried: dict[Life, list[Carried]] = field(default_factory=dict)
     begun: dict[tuple[Life, int], CallBegun] = field(default_factory=dict)
@@ -71,6 +71,8 @@ class Told:
     restarted: dict[int, None] = field(default_factory=dict)
     cut_for_ever: bool = False
     order: list[CallBegun | CallEnded] = field(default_factory=list)
+    early: list[CallEnded] = field(default_factory=list)
+    done: dict[int, None] = field(default_factory=dict)
     lives: dict[int, int] = field(default_factory=dict)
 
     def life(self, core: int) -> Life:
@@ -85,12 +87,16 @@ def listen(story: Story) -> Told:
         match event:
             case Carried() if event.object == story.object:
                 told.carried.setdefault(told.life(event.core), []).append(event)
+                told.done[event.value] = None
             case CallBegun() if event.object == story.object:
                 told.begun[told.life(event.core), event.number] = event
                 told.order.append(event)
             case CallEnded() if event.object == story.object:
-                told.ended[told.life(event.core), event.number] = event
+                call = told.life(event.core), event.number
+                told.ended[call] = event
                 told.order.append(event)
+                if event.accepted and told.begun[call].value not in told.done:
+                    told.early.append(event)
             case FaultStruck(kind="stop"):
                 told.stopped[event.core] = None
             case FaultStruck(kind="restart", over=False):
@@ -107,7 +113,7 @@ def judge(story: Story) -> Violation | None:
         return Violation("steps", story.problem)
     told = listen(story)
     found = _agreement(told) or _order(told) if story.spec.order == "linear" else None
-    found = found or _validity(story, told) or _answers(story, told) or _history(story, told)
+    found = found or _validity(story, told) or _answers(told) or _history(story, told)
     if found is not None:
         return found
     if _within(story, told):
@@ -153,13 +159,10 @@ def _validity(story: Story, told: Told) -> Violation | None:
     return None
 
 
-def _answers(story: Story, told: Told) -> Violation | None:
-    """Values of a log and of loads are each asked for once: then it can be told whether one was carried out."""
-    done = {event.value for events in told.carried.values() for event in events}
-    for key, call in told.ended.items():
-        value = told.begun[key].value
-        if call.accepted and value not in done:
-            return Violation("answer", f"core {call.core} is told that {value} is carried out, which no core has done")
+def _answers(told: Told) -> Violation | None:
+    for call in told.early:
+        value = told.begun[told.life(call.core), call.number].value
+        return Violation("answer", f"core {call.core} is told that {value} is carried out before any core has done so")
     return None
 
 

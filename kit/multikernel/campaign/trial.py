@@ -45,11 +45,11 @@ class Subject:
     holders: tuple[int, ...]
 
     @staticmethod
-    def of(board: str, name: str) -> Subject:
-        """The object `name` on a board of that name or path.  Raises UsageError naming those there are, and what
-        `assemble` raises."""
-        registry = Registry.load()
-        blueprint = assemble(board, platform="sim")
+    def of(board: str, name: str, registry: Registry | None = None) -> Subject:
+        """The object `name` on a board of that name or path, with the plugins that are installed, or these.  Raises
+        UsageError naming the objects there are, and what `assemble` raises."""
+        registry = Registry.load() if registry is None else registry
+        blueprint = assemble(board, registry, platform="sim")
         routes = Routes(blueprint)
         bound = {b.slot.partition(":")[2]: b.plugin for b in blueprint.bindings if b.slot.startswith("consistency:")}
         there = [each for each in bound if routes.holders(each)]
