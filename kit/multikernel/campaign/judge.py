@@ -1,6 +1,7 @@
 """What was told in a run, against what the protocol of the object promises.
 
-    judge(trial) -> Violation | None      the first property that does not hold
+    judge(story) -> Violation | None      the first property that does not hold; UsageError for a history that is too
+                                          large to be judged
 
 From the events of an observed run: calls begun and ended, what each replica carried out, faults.  A core that is
 started anew is another replica from then on.  What a protocol promises is in its spec: `order`, and how many cores may
@@ -11,12 +12,15 @@ May not know: how a run is made, any protocol.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from multikernel.checking.linear import Call, Log, SequentialModel, Store, linearizable
+from multikernel.errors import UsageError
 from multikernel.events import CallBegun, CallEnded, Carried, Event, FaultStruck
 from multikernel.spec import ConsistencyProtocolSpec
+from multikernel.system.monitor.objects import HALF, parts
 
 PROPERTIES = {
     "steps": "no monitor fails, no message is refused",
@@ -30,6 +34,8 @@ PROPERTIES = {
     "end": "the run ends: the program returns unless its core has stopped",
 }
 """What is judged, by name, in this order."""
+MODELS: Mapping[str, SequentialModel] = {"log": Log(), "store": Store()}
+"""What an object is for one client alone; of loads nothing is promised but that they converge."""
 
 
 class Violation(NamedTuple):
@@ -167,7 +173,44 @@ def _answers(told: Told) -> Violation | None:
 
 
 def _history(story: Story, told: Told) -> Violation | None:
+    """Moments are places in the order in which calls began and ended.  What was refused did not happen."""
+    model = MODELS.get(story.object)
+    if model is None or story.spec.order != "linear":
+        return None
+    verdict = linearizable(tuple(_calls(story.object, told)), model)
+    if verdict.outcome == "undecided":
+        raise UsageError("there are too many orders of the calls to try; take fewer --calls or --cores, or more --keys")
+    if verdict.outcome == "violated":
+        return Violation("history", f"nothing explains {', '.join(map(_call, verdict.prefix))}")
     return None
+
+
+def _calls(name: str, told: Told) -> Iterator[Call]:
+    moments = {(type(event), event.core, event.number, event.at_ns): m for m, event in enumerate(told.order)}
+    for key, begun in told.begun.items():
+        ended = told.ended.get(key)
+        if ended is not None and not ended.accepted:
+            continue
+        end = moments[CallEnded, ended.core, ended.number, ended.at_ns] if ended else None
+        operation, argument = ("append", (begun.value,)) if name == "log" else _operation(begun.value)
+        begin = moments[CallBegun, begun.core, begun.number, begun.at_ns]
+        yield Call(begun.core, operation, argument, ended.result if ended else None, begin, end)
+
+
+def _operation(value: int) -> tuple[str, tuple[int, ...]]:
+    """What a value asks of a store."""
+    operation, key, words = parts(value)
+    match operation:
+        case 0:
+            return "read", (key,)
+        case 1:
+            return "write", (key, words)
+    return "cas", (key, words // HALF, words % HALF)
+
+
+def _call(call: Call) -> str:
+    result = "never answered" if call.end is None else f"= {call.result}"
+    return f"core {call.process} {call.operation}{call.argument} {result}"
 
 
 def _within(story: Story, told: Told) -> bool:
