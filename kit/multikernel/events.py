@@ -52,14 +52,19 @@ class DeviceFault:
 
 @dataclass(frozen=True, slots=True)
 class FaultStruck:
-    """A fault of kind `kind` that was asked for begins, or is `over`, on `core`, of a link the first of its two.  `text`
-    is the fault, as `multikernel.faults.parse` takes it."""
+    """A fault of kind `kind` that was asked for begins, or is `over`, on `core` (of a link the first of its two).
+    `text` is the fault, as `multikernel.faults.parse` takes it."""
 
     at_ns: int
     core: int
     kind: str
     text: str
     over: bool = False
+
+    @property
+    def stops(self) -> bool:
+        """Whether the core runs nothing from now on."""
+        return self.kind in ("stop", "restart") and not self.over
 
 
 @dataclass(frozen=True, slots=True)

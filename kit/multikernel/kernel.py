@@ -20,7 +20,16 @@ from types import TracebackType
 
 from multikernel.blueprint import Blueprint
 from multikernel.errors import LocalMisuse, ProgramFailed, UsageError
-from multikernel.events import CoreFailed, CoreUp, Event, FactAsserted, MonitorJoined, ProgramDone, ProgramRaised
+from multikernel.events import (
+    CoreFailed,
+    CoreUp,
+    Event,
+    FactAsserted,
+    FaultStruck,
+    MonitorJoined,
+    ProgramDone,
+    ProgramRaised,
+)
 from multikernel.facets import metal_sources
 from multikernel.interfaces import BootOptions, FaultyPlatform, Outcome, Session
 from multikernel.knowledge.facts import Fact, Source
@@ -130,7 +139,7 @@ class Multikernel:
         )
 
     def cores(self) -> list[CoreState]:
-        """Every core of the blueprint and how it is: `joined`, `up`, `failed` or `off`."""
+        """Every core of the blueprint and how it is: `joined`, `up`, `stopped`, `failed` or `off`."""
         states = {core.id: "off" for core in self.blueprint.cores}
         for event in self.events:
             if isinstance(event, CoreUp):
@@ -139,6 +148,8 @@ class Multikernel:
                 states[event.core] = "joined"
             elif isinstance(event, CoreFailed):
                 states[event.core] = "failed"
+            elif isinstance(event, FaultStruck) and event.stops:
+                states[event.core] = "stopped"
         kinds = {kind.name: kind for kind in self.blueprint.kinds}
         return [
             CoreState(core.id, kinds[core.kind].isa, kinds[core.kind].driver, states[core.id])

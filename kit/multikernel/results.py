@@ -16,7 +16,7 @@ from multikernel.events import Row
 
 @dataclass(frozen=True, slots=True)
 class CoreState:
-    """A core of a booted kernel: `state` is joined, up, failed or off."""
+    """A core of a booted kernel: `state` is joined, up, stopped, failed or off."""
 
     id: int
     isa: str

@@ -27,7 +27,7 @@ from multikernel.system.requests import DropPage
 async def monitor(environment: Environment) -> None:
     """Runs on each core until it is halted."""
     events = Events(environment)
-    arena = ArenaMemory(environment.layout, environment.core)
+    arena = ArenaMemory(environment.layout, environment.core, environment.incarnation)
     links = Links(events, arena)
     processes = Processes(events, links)
     broadcast = Broadcast(events, links)

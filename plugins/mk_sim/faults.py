@@ -114,12 +114,17 @@ class Faults:
             condition.skew.change(at, fault.by_ns * 1000, fault.by_ppm)
         else:
             condition.halted = True
+            condition.forever = condition.forever or fault.kind == "stop"
         self._struck.strike(fault.core)
 
     def _over(self, ending: tuple[Fault, int]) -> None:
         fault, at = ending
         self._tell(fault, at, over=True)
-        if fault.kind == "restart":
+        condition = self.condition(fault.core)
+        if fault.kind == "restart" and condition.halted and not condition.forever:
+            condition.halted, condition.stalled_until = False, 0
+            if self.holds is not None:
+                self.holds.forget(fault.core)
             self._struck.restart(fault.core)
 
     def _tell(self, fault: Fault, at: int, over: bool) -> None:

@@ -64,18 +64,19 @@ class Skew:
 
 
 class Condition:
-    """How a core is, through all its restarts: whether it is halted, until when it stalls, what its clock shows."""
+    """How a core is, through all its restarts: whether it is halted, and for ever; until when it stalls; its clock."""
 
-    __slots__ = ("halted", "skew", "stalled_until")
+    __slots__ = ("forever", "halted", "skew", "stalled_until")
 
     def __init__(self) -> None:
+        self.forever = False
         self.halted = False
         self.stalled_until = 0
         self.skew: Skew | None = None
 
 
 class FaultyMachine(SimMachine):
-    """See the module."""
+    """See the module.  `halted` is whether its software has come to an end, or will at its next operation."""
 
     def __init__(
         self,
@@ -91,20 +92,18 @@ class FaultyMachine(SimMachine):
         super().__init__(core, kind, paging, actor, coherence, memory, world)
         self._faults = faults
         self._condition = faults.condition(core.id)
+        self.halted = False
         self._struck = False
         self._holds = faults.holds
         if self._holds is not None:
             self._alarms = HeldAlarms(coherence, core.id, actor, self._registers, self._holds, self.interrupt)
 
     def strike(self) -> None:
-        """The condition has changed: software is left as for an interrupt."""
+        """The condition has changed: software is left as for an interrupt, and of a core that is halted for good."""
+        self.halted = self.halted or self._condition.halted
         if not self._pending:
             self._pending = self._struck = True
         self._actor.poke(INTERRUPT, self._coherence.engine.now)
-
-    def close(self) -> None:
-        """The core has stopped: nobody looks at its lines any more."""
-        self._alarms.close()
 
     def interrupt(self) -> None:
         self._struck = False
@@ -136,7 +135,8 @@ class FaultyMachine(SimMachine):
     async def _reckon(self) -> None:
         condition = self._condition
         while True:
-            if condition.halted:
+            if self.halted:
+                self._alarms.close()  # nobody looks at its lines any more
                 raise Halted
             if condition.stalled_until <= self._actor.clock:
                 return

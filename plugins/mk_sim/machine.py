@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from multikernel.blueprint import CoreEntry, CoreKind
     from multikernel.events import Event
     from multikernel.interfaces import Lines
-    from multikernel.system.requests import Call
+    from multikernel.system.requests import Input
     from multikernel.system.views import Views
 
 WORD = 8
@@ -72,7 +72,7 @@ class World(Protocol):
     def start(self, core: int, channel: int, slots: int, at_ps: int) -> None: ...
     def interrupt(self, core: int, at_ps: int) -> None: ...
     def emit(self, event: Event, at_ps: int) -> None: ...
-    def next_input(self) -> Call | None: ...
+    def next_input(self) -> Input | None: ...
     def audit(self, process: str, address: int) -> int: ...
     def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]: ...
     def views(self, core: CoreEntry) -> Views: ...
@@ -206,7 +206,7 @@ class SimMachine(Machine):
     def emit(self, event: Event) -> None:
         self._world.emit(event, event.at_ns * 1000)
 
-    def next_input(self) -> Call | None:
+    def next_input(self) -> Input | None:
         return self._world.next_input()
 
     # Operations: each answers the user half, or gives what interrupted it

@@ -15,7 +15,7 @@ import gc
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from mk_sim.coherence import Coherence
 from mk_sim.devices import attach
@@ -23,7 +23,7 @@ from mk_sim.engine import FOUND, Engine
 from mk_sim.faults import Faults
 from mk_sim.faulty import FaultyMachine, Halted
 from mk_sim.holds import Holds
-from mk_sim.machine import SimMachine
+from mk_sim.machine import RUN_AHEAD_PS, SimMachine
 from mk_sim.parameters import NO_LATENCY, derive
 from multikernel.errors import BootTimeout, FileError, ProgramFailed, UsageError
 from multikernel.events import Assumed, Booted, ProgramDone, ProgramRaised
@@ -35,19 +35,24 @@ from multikernel.system.core import run_core
 from multikernel.system.environment import Made
 from multikernel.system.layout import Layout
 from multikernel.system.physical_memory import SparseMemory
-from multikernel.system.requests import Call
+from multikernel.system.requests import Call, Restart
 from multikernel.system.ring import LinesMemory
 from multikernel.system.routes import Routes
 from multikernel.system.views import Views
 
 if TYPE_CHECKING:
     from mk_sim.engine import Actor
-    from multikernel.blueprint import Blueprint, CoreEntry, CoreKind
+    from multikernel.blueprint import Blueprint, CoreEntry
     from multikernel.events import DeviceFault, Event
+    from multikernel.faults import Fault
     from multikernel.interfaces import BootOptions, Lines
     from multikernel.system.driver import CpuDriver
     from multikernel.system.environment import Code
+    from multikernel.system.requests import Input
 
+RESTARTS = 3
+"""How often a core can be restarted: each time its monitor has half the memory that it had before
+(`system/monitor/memory.py`)."""
 Sink = Callable[["Event"], None]
 
 
@@ -72,7 +77,7 @@ class Simulator:
         routes = Routes(blueprint)
         for fault in options.faults:
             if fault.kind == "restart":
-                raise UsageError(f"fault {fault}: no core is restarted yet", code="fault")
+                _check_restart(fault, options.faults, blueprint, routes)
             if fault.kind in LINKS:
                 for a, b in ((fault.core, fault.peer), (fault.peer, fault.core)):
                     pair = routes.transport(a, b)
@@ -109,7 +114,9 @@ class Simulation:
             self._faults = Faults(options.faults, self._engine, holds, self)
         self._machines: dict[int, SimMachine] = {}
         self._drivers: dict[int, CpuDriver] = {}
-        self._inputs: deque[Call] = deque()
+        self._inputs: deque[Input] = deque()
+        self._resting: dict[int, None] = {}
+        self._incarnations: dict[int, int] = {}
         self._ended: dict[str, None] = {}
         self._booted = False
         self._panic: ProgramRaised | None = None
@@ -205,28 +212,41 @@ class Simulation:
         made = Made(self._kernel.code, entry.kind)
         actor = self._engine.actor(entry.id)
         actor.clock = max(actor.clock, self._engine.now)
-        machine = self._machine(entry, kind, made.driver.paging, actor)
-        if machine is None:
-            return
+        if self._faults is None:
+            machine = SimMachine(entry, kind, made.driver.paging, actor, self._coherence, self._memory, self)
+        else:
+            if self._faults.condition(entry.id).halted:
+                return
+            if actor.alive and entry.id not in self._resting:
+                running = self._machines[entry.id]
+                if isinstance(running, FaultyMachine) and running.halted:  # it has not yet come to where it stops
+                    self._engine.at(self._engine.now + RUN_AHEAD_PS, partial(self._release, entry, channel), slots)
+                return
+            machine = FaultyMachine(
+                entry, kind, made.driver.paging, actor, self._coherence, self._memory, self, self._faults
+            )
         self._machines[entry.id] = machine
-        driver = bring_up(machine, self._kernel, made, self._channel_memory, channel, slots)
+        incarnation = self._incarnations.get(entry.id, 0)
+        driver = bring_up(machine, self._kernel, made, self._channel_memory, channel, slots, incarnation)
         self._drivers[entry.id] = driver
-        actor.start(self._live(machine, driver))
+        if self._faults is None:
+            actor.start(run_core(machine, driver))
+        elif actor.alive:
+            del self._resting[entry.id]
+            actor.resume(None)
+        else:
+            actor.start(self._live(entry.id, actor))
 
-    def _machine(self, entry: CoreEntry, kind: CoreKind, paging: str, actor: Actor) -> SimMachine | None:
-        """The core's hardware; None where it is halted."""
-        faults = self._faults
-        if faults is None:
-            return SimMachine(entry, kind, paging, actor, self._coherence, self._memory, self)
-        if faults.condition(entry.id).halted:
-            return None
-        return FaultyMachine(entry, kind, paging, actor, self._coherence, self._memory, self, faults)
-
-    async def _live(self, machine: SimMachine, driver: CpuDriver) -> None:
-        try:
-            await run_core(machine, driver)
-        except Halted:
-            driver.close()
+    async def _live(self, core: int, actor: Actor) -> None:
+        """The lives of a core that may stop: one after another, as often as it is released."""
+        while True:
+            machine, driver = self._machines[core], self._drivers[core]
+            try:
+                await run_core(machine, driver)
+            except Halted:
+                driver.close()
+                self._resting[core] = None
+                await actor.block()
 
     def _channel_memory(self, lines: Lines, device: Lines | None = None, here: int = 0, there: int = 0) -> LinesMemory:
         self._sides += 1
@@ -250,7 +270,10 @@ class Simulation:
             machine.strike()
 
     def restart(self, core: int) -> None:
-        raise NotImplementedError
+        if Restart(core) not in self._inputs:
+            self._incarnations[core] = self._incarnations.get(core, 0) + 1
+            self._inputs.append(Restart(core))
+            self.interrupt(self._blueprint.boot_core, self._engine.now)
 
     def tell(self, event: Event) -> None:
         self._sink(event)
@@ -265,7 +288,7 @@ class Simulation:
         if self._panic is not None or self._done():
             self._engine.stop()
 
-    def next_input(self) -> Call | None:
+    def next_input(self) -> Input | None:
         return self._inputs.popleft() if self._inputs else None
 
     def audit(self, process: str, address: int) -> int:
@@ -277,7 +300,7 @@ class Simulation:
                 if dcb.name == process and dcb.root and not dcb.exited
             )
             for core, driver in self._drivers.items()
-            if routes.same_addresses(core, routes.boot_core)
+            if routes.same_addresses(core, routes.boot_core) and core not in self._resting
         )
 
     def reach(self, core: CoreEntry, address: int, size: int) -> tuple[bool, bool]:
@@ -309,6 +332,24 @@ def _unwritable(path: str, problem: OSError) -> FileError:
 
 def _deliver(machine: SimMachine) -> None:
     machine.interrupt()
+
+
+def _check_restart(fault: Fault, faults: Sequence[Fault], blueprint: Blueprint, routes: Routes) -> None:
+    """Raises UsageError for a core that cannot be restarted."""
+
+    def refuse(why: str) -> NoReturn:
+        raise UsageError(f"fault {fault}: {why}", code="fault")
+
+    core = fault.core
+    if core == routes.boot_core:
+        refuse(f"core {core} is the boot core, and nobody would start it; stop, stall and skew it can have")
+    if routes.children(core):
+        behind = ", ".join(map(str, routes.children(core)))
+        refuse(f"core {core} is the gateway of cores {behind}, which cannot be reached without it")
+    if any("link" in (routes.transport(core, peer).scope, routes.transport(peer, core).scope) for peer in routes.cores):
+        refuse(f"core {core} is reached over a device, whose buffers nobody clears")
+    if sum(other.kind == "restart" and other.core == core for other in faults) > RESTARTS:
+        refuse(f"core {core} can be restarted {RESTARTS} times: it has memory for no more")
 
 
 class _Spaces:

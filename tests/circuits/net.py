@@ -55,10 +55,11 @@ class Core:
         self.refused: list[int] = []
         self.gone: list[Callable[[int], Awaitable[None]]] = []
         self.unreachable: list[Callable[[int, bytes], Awaitable[None]]] = []
+        self.lost: list[Callable[[int], Awaitable[None]]] = []
         self.exports: dict[str, int] = {}
         self._cptrs = count(100)
         user = SimpleNamespace(buffers=self.buffers[MONITOR])
-        self.events = Desk(SimpleNamespace(core=number, number=MONITOR, user=user, routes=net.routes))
+        self.events = Desk(SimpleNamespace(core=number, number=MONITOR, user=user, routes=net.routes, incarnation=0))
         self.relay = Relay(self.events, self._post)
         self.connect: list[Callable[[int, Connect], Awaitable[None]]] = []
         self.circuits = Circuits(self.events, self, self, self)
@@ -78,6 +79,9 @@ class Core:
 
     def when_refused(self, callback: Callable[[int, bytes], Awaitable[None]]) -> None:
         self.unreachable.append(callback)
+
+    def when_lost(self, callback: Callable[[int], Awaitable[None]]) -> None:
+        self.lost.append(callback)
 
     def when_gone(self, callback: Callable[[int], Awaitable[None]]) -> None:
         self.gone.append(callback)

@@ -29,7 +29,7 @@ from multikernel.events import (
 
 REDRAW_S = 0.04
 """25 pictures a second."""
-STYLES = {"off": "dim", "up": "yellow", "joined": "bold green", "failed": "bold red"}
+STYLES = {"off": "dim", "up": "yellow", "joined": "bold green", "stopped": "bold red", "failed": "bold red"}
 
 
 class Live:
@@ -66,6 +66,8 @@ class Live:
                 self._states[event.core] = "joined"
             case CoreFailed():
                 self._states[event.core] = "failed"
+            case FaultStruck() if event.stops:
+                self._states[event.core] = "stopped"
         if isinstance(event, CoreFailed | DeviceFault | FaultStruck | Message | ProgramRaised):
             self._live.console.print(Text.from_ansi(text))
         if time.monotonic() - self._drawn > REDRAW_S:

@@ -96,7 +96,7 @@ class Teller:
 
     def __init__(self, blueprint: Blueprint) -> None:
         self._cores = len(blueprint.cores)
-        self._joined = 0
+        self._joined: dict[int, None] = {}
 
     def __call__(self, event: Event) -> str:
         text = self._text(event)
@@ -107,8 +107,8 @@ class Teller:
             case CoreUp():
                 return f"core {event.core} up: {event.isa}, driver {event.driver}"
             case MonitorJoined():
-                self._joined += 1
-                return f"core {event.core} joined: {self._joined} of {self._cores}"
+                self._joined[event.core] = None
+                return f"core {event.core} joined: {len(self._joined)} of {self._cores}"
             case CoreFailed():
                 return output.style(f"core {event.core} failed: {event.reason}", "error")
             case DeviceFault():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from multikernel.events import Event
     from multikernel.interfaces import Lines
     from multikernel.system.dispatcher import Poller
-    from multikernel.system.requests import Call
+    from multikernel.system.requests import Input
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +168,8 @@ class Machine(ABC):
         """An empty poll array for a new dispatcher."""
 
     @abstractmethod
-    def next_input(self) -> Call | None:
-        """The next thing the outside wants run; only the boot core has a console."""
+    def next_input(self) -> Input | None:
+        """The next thing the outside wants; only the boot core has a console."""
 
     @abstractmethod
     def emit(self, event: Event) -> None:

@@ -103,8 +103,9 @@ class Welcome(NamedTuple):
 
 @message(3)
 class Introduce(NamedTuple):
-    """Routed by the boot core's monitor from `source` to `target`: let us have a channel.  `address` is
-    its memory, zeroed, or 0 when `target` is to provide it."""
+    """Routed by the boot core's monitor from `source` (its lower half) to `target`: let us have a channel.  `address`
+    is its memory, zeroed, or 0 when `target` is to provide it.  The upper half of `source` counts how often one of the
+    two was restarted: with another count the message is to, or from, what a core was before."""
 
     source: int
     target: int
@@ -114,7 +115,7 @@ class Introduce(NamedTuple):
 
 @message(4)
 class Introduced(NamedTuple):
-    """The answer, routed back to `source`: the channel lies at `address`; 0 when refused."""
+    """The answer, routed back to `source`, as in the request: the channel lies at `address`; 0 when refused."""
 
     source: int
     target: int
@@ -158,6 +159,15 @@ class Spawned(NamedTuple):
 
     request: int
     number: int
+
+
+@message(22)
+class Forget(NamedTuple):
+    """From the boot core's monitor: `core` has stopped and is started anew, for the `times`-th time, knowing nothing.
+    Its gateway starts it."""
+
+    core: Small
+    times: Small
 
 
 @message(9)

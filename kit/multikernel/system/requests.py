@@ -11,7 +11,7 @@ May not know: how any of them is carried out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from multikernel.events import Event
 from multikernel.interfaces import Lines
@@ -50,6 +50,17 @@ class Call:
 
     program: str
     parameters: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Start `core` anew, which has stopped, from outside."""
+
+    core: int
+
+
+Input: TypeAlias = Call | Restart
+"""What the outside wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,5 +228,5 @@ class DropPage(Request[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class NextInput(Request[Call | None]):
-    """Console: the next thing the outside wants run, if there is one."""
+class NextInput(Request[Input | None]):
+    """Console: the next thing the outside wants, if there is one."""

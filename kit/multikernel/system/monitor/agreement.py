@@ -109,6 +109,7 @@ class Agreements:
         self._broadcast = broadcast
         self._groups = groups
         self._observed = environment.observed
+        self._restarted = environment.incarnation > 0
         self._plugins = {
             binding.slot.partition(":")[2]: binding.plugin
             for binding in environment.blueprint.bindings
@@ -154,7 +155,11 @@ class Agreements:
             raise PeerError(f"core {sender.core} sent an agreement on an unknown object")
         self._processes_of[message.operation] = message.process
         event = Received(sender.core, message.operation, message.phase, message.value, message.tree, message.among)
-        await self._step(self._objects[index], event)
+        try:
+            await self._step(self._objects[index], event)
+        except PeerError:
+            if not self._restarted:
+                raise  # else it answers what this core was before
         if not self._states[self._objects[index]].under_way(message.operation):
             self._processes_of.pop(message.operation, None)
 

@@ -61,7 +61,7 @@ class Binding:
         self._processes = processes
         self._exports: dict[str, int] = {}
         self._early: dict[str, list[Callback]] = {}
-        self._asked: Pending[Asked] = Pending()
+        self._asked: Pending[Asked] = Pending(events.environment.incarnation)
         self._carry: Carry | None = None
         events.on(Export, self._export)
         events.on(Connect, self._connect)
@@ -69,12 +69,18 @@ class Binding:
         events.on(Bound, self._bound)
         processes.when_gone(self._gone)
         links.when_refused(self._unreachable)
+        links.when_lost(self._lost)
 
     async def _unreachable(self, core: int, payload: bytes) -> None:
         """A `Bind` that finds nobody is refused like one that finds no service."""
         message = decode(payload)
         if isinstance(message, Bind):
             await self._bound(Sender(core, 0), Bound(message.request, 0, 0))
+
+    async def _lost(self, core: int) -> None:
+        """What was asked of a core that is started anew is refused."""
+        for number in self._asked.numbers(lambda asked: asked.core == core):
+            await self._bound(Sender(core, 0), Bound(number, 0, 0))
 
     def carry(self, carry: Carry) -> None:
         """Who connects dispatchers of cores that no channel joins."""

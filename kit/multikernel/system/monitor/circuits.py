@@ -35,7 +35,7 @@ from multikernel.system.messages import (
     encode,
 )
 from multikernel.system.monitor import flow
-from multikernel.system.monitor.events import Inbox, Sender
+from multikernel.system.monitor.events import NUMBERS, Inbox, Sender
 from multikernel.system.operations import Invoke, SendLocal
 from multikernel.system.requests import ConnectLocal, DisconnectLocal, LocalPair
 
@@ -89,7 +89,7 @@ class Circuits:
         self._links = links
         self._processes = processes
         self._binding = binding
-        self._numbers = 0
+        self._numbers = events.environment.incarnation << NUMBERS
         self._asked: dict[int, Asked] = {}
         self._ends: dict[int, Circuit] = {}
         events.on(OpenCircuit, self._open)
@@ -100,6 +100,7 @@ class Circuits:
         binding.carry(self._connect)
         processes.when_gone(self._gone)
         links.when_refused(self._unreachable)
+        links.when_lost(self._lost)
 
     # Opening
 
@@ -218,6 +219,13 @@ class Circuits:
             del self._ends[message.number]
             await circuit.ports[1].send(encode(Ended()))
             await self._forget(circuit, circuit.theirs)
+
+    async def _lost(self, core: int) -> None:
+        """A core is started anew: its circuits are closed, and what was asked of it is refused."""
+        for number in [number for number, asked in self._asked.items() if asked.core == core]:
+            await self._opened(Sender(core, 0), CircuitOpened(number, 0))
+        for number in [number for number, circuit in self._ends.items() if circuit.peer == core]:
+            await self._closed(Sender(core, 0), CircuitClosed(number))
 
     async def _forget(self, circuit: Circuit, theirs: tuple[int, ...]) -> None:
         for port in circuit.ports:

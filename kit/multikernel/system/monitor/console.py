@@ -1,4 +1,4 @@
-"""What the boot core's monitor does for the outside: the boot list, then the programs it is asked for.
+"""What the boot core's monitor does for the outside: the boot list, then the programs and restarts it is asked for.
 
 May not know: what programs do, who is outside.
 """
@@ -11,7 +11,7 @@ from multikernel.errors import MultikernelError
 from multikernel.events import Booted, ProgramRaised
 from multikernel.system.environment import CONSOLE
 from multikernel.system.operations import Clock, Invoke
-from multikernel.system.requests import Emit, NextInput
+from multikernel.system.requests import Emit, NextInput, Restart
 
 if TYPE_CHECKING:
     from multikernel.system.monitor.events import Events
@@ -39,8 +39,11 @@ class Console:
         await Invoke(CONSOLE, Emit(Booted(await Clock(), self._events.core, len(self._links.members))))
 
     async def _input(self) -> None:
-        while (call := await Invoke(CONSOLE, NextInput())) is not None:
-            await self._start(call.program, call.parameters)
+        while (wanted := await Invoke(CONSOLE, NextInput())) is not None:
+            if isinstance(wanted, Restart):
+                await self._links.restart(wanted.core)
+            else:
+                await self._start(wanted.program, wanted.parameters)
 
     async def _start(self, program: str, parameters: tuple[tuple[str, str], ...]) -> None:
         """A program that cannot be started has failed; the kernel goes on."""

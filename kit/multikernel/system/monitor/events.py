@@ -37,6 +37,8 @@ M = TypeVar("M")
 Handler = Callable[["Sender", M], Awaitable[None]]
 RawHandler = Callable[["Sender", bytes], Awaitable[None]]
 Callback = Callable[[], Awaitable[None]]
+NUMBERS = 28
+"""Bits of a request's number that count; those above, of four bytes, are the incarnation's."""
 
 
 class Sender(NamedTuple):
@@ -87,9 +89,16 @@ class Events:
         """Messages whose first byte is `number` go to `handler` undecoded."""
         self._raw[number] = handler
 
-    def line(self, watch: Watch, callback: Callback) -> None:
-        """Call `callback` once, when `watch` is true."""
-        self._callbacks[self.environment.user.poller.arm(watch)] = callback
+    def line(self, watch: Watch, callback: Callback) -> int:
+        """Call `callback` once, when `watch` is true; gives a number for `forget_line`."""
+        key = self.environment.user.poller.arm(watch)
+        self._callbacks[key] = callback
+        return key
+
+    def forget_line(self, key: int) -> None:
+        """Its callback, which has not been called, never is."""
+        self.environment.user.poller.disarm(key)
+        self._callbacks.pop(key, None)
 
     def at(self, ns: int, callback: Callback) -> None:
         """Call `callback` when `ns` nanoseconds have passed since boot."""
@@ -195,10 +204,10 @@ class Events:
 
 
 class Pending(Generic[M]):
-    """Numbers for requests under way."""
+    """Numbers for requests under way.  None is used again, not even after a restart."""
 
-    def __init__(self) -> None:
-        self._next = 0
+    def __init__(self, incarnation: int = 0) -> None:
+        self._next = incarnation << NUMBERS
         self._open: dict[int, M] = {}
 
     def add(self, item: M) -> int:
@@ -209,3 +218,7 @@ class Pending(Generic[M]):
     def take(self, number: int) -> M | None:
         """The request, no longer under way; None for a number that is not."""
         return self._open.pop(number, None)
+
+    def numbers(self, of: Callable[[M], bool]) -> list[int]:
+        """Those of the requests under way of which `of` is true."""
+        return [number for number, item in self._open.items() if of(item)]

@@ -44,7 +44,16 @@ class Broadcast:
         if layout.sees(self._events.core, layout.broadcast(writer), BROADCAST_SLOTS * LINE):
             self._lines = await self._events.window(layout.broadcast(writer), BROADCAST_SLOTS)
         if self._events.core != writer and self._routes.same_island(self._events.core, writer):
+            if self._events.environment.incarnation:
+                await self._catch_up()
             self._listen(0)
+
+    async def _catch_up(self) -> None:
+        """What was broadcast before this core was started anew did not concern it."""
+        assert self._lines is not None
+        for index in range(BROADCAST_SLOTS):
+            word = int.from_bytes((await self._lines.load(index))[: ring.WORD], "little")
+            self._count = max(self._count, word & 0xFFFF_FFFF)  # a sequence number is how many there were
 
     def _listen(self, word: int) -> None:
         assert self._lines is not None

@@ -1,6 +1,6 @@
 """A channel to one other monitor, and the messages that found no room in it.
 
-Interface: `Link.put`, `fence`, `ring`; what arrives goes to `Events.deliver`.
+Interface: `Link.put`, `fence`, `ring`, `close`; what arrives goes to `Events.deliver`.
 Invariant: messages leave in the order they were put.
 
 May not know: who sends what, how the channel came about.
@@ -36,13 +36,25 @@ class Link:
         self._shared = shared
         self._outbox: deque[bytes] = deque()
         self._taken = 0
+        self._room = -1
+        self._heard = -1
+        self._closed = False
         self._listen()
 
     def _listen(self) -> None:
-        self._events.line(self._endpoint.watch(), self._receive)
+        self._heard = self._events.line(self._endpoint.watch(), self._receive)
+
+    def close(self) -> None:
+        """The peer is not there any more: nothing is taken, and what is put goes nowhere."""
+        self._closed = True
+        for key in (self._heard, self._room):
+            if key >= 0:
+                self._events.forget_line(key)
+        self._outbox.clear()
 
     async def _receive(self) -> None:
         """Take what has come, up to a batch, then listen again."""
+        self._heard = -1
         for _ in range(self._endpoint.ack_interval):
             payload = await self._endpoint.poll()
             if payload is None:
@@ -52,13 +64,17 @@ class Link:
                 await self.fence()
                 await self.ring()
             await self._events.deliver(Sender(self.peer, 0), payload)
+            if self._closed:
+                return
         self._listen()
 
     async def put(self, payload: bytes) -> None:
         """Write now, or when there is room; the receiver is woken by `ring`."""
+        if self._closed:
+            return
         if self._outbox or not await self._endpoint.try_send(payload):
             if not self._outbox:
-                self._events.line(self._endpoint.room(), self._flush)
+                self._room = self._events.line(self._endpoint.room(), self._flush)
             self._outbox.append(payload)
 
     async def ring(self) -> None:
@@ -75,9 +91,10 @@ class Link:
         await self._lines.fence()
 
     async def _flush(self) -> None:
+        self._room = -1
         while self._outbox and await self._endpoint.try_send(self._outbox[0]):
             self._outbox.popleft()
         await self.fence()
         await self.ring()
         if self._outbox:
-            self._events.line(self._endpoint.room(), self._flush)
+            self._room = self._events.line(self._endpoint.room(), self._flush)

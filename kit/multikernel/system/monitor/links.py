@@ -9,6 +9,11 @@ Where no transport joins two cores they are introduced all the same, without a c
 say to each other is relayed (`relay.py`).  Over a device each side has memory of its own for the channel, and the
 two tell each other where.  Where the blueprint has a channel for the two they use that.
 
+The boot core's monitor can start a core anew: all others forget what they had with it (`Forget`), its gateway clears
+the channel to it and starts it, and it says hello again.  Channels with it are made anew, those that the blueprint
+fixes in memory that is cleared first.  Who joins later is told who was restarted.  An introduction says how often its
+two cores were, so that none is taken for one with what a core was before.
+
 Each core starts those whose gateway it is.  A new core's monitor says `Hello` to the boot core's and is a member
 when that has it; members may join in any order.  The cores behind one that did not come up are given up with it.
 
@@ -26,7 +31,7 @@ from multikernel.events import CoreFailed, MonitorJoined
 from multikernel.interfaces import LINE
 from multikernel.system.environment import CONSOLE, KERNEL
 from multikernel.system.lmp import NoMemory
-from multikernel.system.messages import Hello, Introduce, Introduced, Welcome, encode
+from multikernel.system.messages import Forget, Hello, Introduce, Introduced, Welcome, encode
 from multikernel.system.monitor.events import Sender
 from multikernel.system.monitor.link import Link
 from multikernel.system.monitor.relay import Relay, split
@@ -42,6 +47,8 @@ if TYPE_CHECKING:
 JOIN_NS = 500_000_000
 """A started core is given up when neither it nor any other has said hello for so long.  Barrelfish boots a
 core in about 10 ms; the slowest here is a host process that shares a CPU with fifty others."""
+HALF = 32
+"""Bits of the lower half of a field of eight bytes."""
 NOWHERE = 1
 """The address of a channel for which a side has no memory: 0 would be a refusal."""
 
@@ -64,10 +71,13 @@ class Links:
         self._heard_ns = 0
         self._settled: list[Callback] = []
         self._refusals: list[Callable[[int, bytes], Awaitable[None]]] = []
+        self._lost: dict[int, int] = {}
+        self._losses: list[Callable[[int], Awaitable[None]]] = []
         events.on(Hello, self._hello)
         events.on(Welcome, self._welcome)
         events.on(Introduce, self._introduce)
         events.on(Introduced, self._introduced)
+        events.on(Forget, self._forget)
 
     # Boot
 
@@ -97,6 +107,8 @@ class Links:
 
     async def _start_core(self, core: int) -> None:
         channel = self._environment.layout.boot_channel(core)
+        if core in self._lost:
+            await self._clear(core, channel.address, channel.slots)
         await self.open(core, channel.address, channel.far, channel.slots, side=0)
         await Invoke(KERNEL, StartCore(core, channel.far, channel.slots))
 
@@ -135,6 +147,58 @@ class Links:
             else (self._environment.routes.cores)
         )
 
+    # Restart
+
+    async def restart(self, core: int) -> None:
+        """On the boot core: start `core` anew, which has stopped.  It has the time of a core that is started first."""
+        routes = self._environment.routes
+        self.members.pop(core, None)
+        self.failed[core] = "is started anew"
+        self._expected[core] = None
+        self._heard_ns = await Clock()
+        self._events.at(self._heard_ns + JOIN_NS, partial(self._overdue, core))
+        others = tuple(other for other in self.members if other != routes.boot_core)
+        forget = Forget(core, self._lost.get(core, 0) + 1)
+        await self.send_all(others, encode(forget))
+        await self._forget(Sender(routes.boot_core, 0), forget)
+
+    async def _forget(self, sender: Sender, message: Forget) -> None:
+        """What this core had with another is gone; its gateway starts it."""
+        core = message.core
+        if message.times <= self._lost.get(core, 0):
+            return
+        self._lost[core] = message.times
+        link = self._links.pop(core, None)
+        if link is not None:
+            link.close()
+        self._relay.forget(core)
+        self._relayed.pop(core, None)
+        self._offered.pop(core, None)
+        await self._refuse(core)
+        for callback in self._losses:
+            await callback(core)
+        if self._environment.routes.gateway(core) == self._environment.core:
+            await self._start_core(core)
+
+    def when_lost(self, callback: Callable[[int], Awaitable[None]]) -> None:
+        """Call `callback` with each core that is started anew: nothing asked of it before will be answered."""
+        self._losses.append(callback)
+
+    def _restarts(self, peer: int) -> int:
+        """How often this core or `peer` was started anew."""
+        return self._environment.incarnation + self._lost.get(peer, 0)
+
+    async def _clear(self, peer: int, address: int, slots: int) -> None:
+        """Zero the memory of a channel that was used before."""
+        pair = self._environment.routes.transport(self._environment.core, peer)
+        lines = await self._events.window(address, self._environment.made.transports[pair.transport].lines(slots))
+        shared = self._environment.routes.same_island(self._environment.core, peer)
+        for index in range(lines.count):
+            await lines.store(index, bytes(LINE))
+            if not shared:
+                await lines.clean(index)
+        await lines.fence()
+
     async def _hello(self, sender: Sender, message: Hello) -> None:
         core, routes = sender.core, self._environment.routes
         self._expected.pop(core, None)
@@ -144,6 +208,9 @@ class Links:
             self._relayed[core] = None
         await self._report_join(core)
         await self.send(core, encode(Welcome(len(self.members))))
+        for other, times in self._lost.items():
+            if other != core:
+                await self.send(core, encode(Forget(other, times)))
         for child in routes.children(core):
             self._events.at(self._heard_ns + JOIN_NS, partial(self._overdue, child))
         await self._report_settled()
@@ -243,7 +310,8 @@ class Links:
                 except LocalMisuse:  # no memory left for a channel
                     await self._refuse(core)
                     return
-            request = Introduce(self._environment.core, core, address, pair.slots)
+            source = self._environment.core | self._restarts(core) << HALF
+            request = Introduce(source, core, address, pair.slots)
             await self.send(self._environment.routes.boot_core, encode(request))
 
     async def _introduce(self, sender: Sender, message: Introduce) -> None:
@@ -251,16 +319,19 @@ class Links:
         if message.target != core:
             await self._pass_on(sender, message)  # step 2
             return
-        if message.source in self._waiting and message.target < message.source:
+        source = message.source & (1 << HALF) - 1
+        if message.source >> HALF != self._restarts(source):
+            return
+        if source in self._waiting and message.target < source:
             return  # both asked: the lower core's request is the one that counts, and ours is on its way
         try:
-            address = await self._meet(message)
+            address = await self._meet(source, message)
         except LocalMisuse:  # no memory left for a channel: refused, as if this core were not up
             await self.send(boot_core, encode(Introduced(message.source, core, 0)))
-            await self._refuse(message.source)  # the lower core has dropped our own request
+            await self._refuse(source)  # the lower core has dropped our own request
             return
         await self.send(boot_core, encode(Introduced(message.source, core, address)))
-        await self._catch_up(message.source)
+        await self._catch_up(source)
 
     async def _pass_on(self, sender: Sender, message: Introduce) -> None:
         """On the boot core, which nothing runs before every core has joined or was given up."""
@@ -269,9 +340,8 @@ class Links:
         else:
             await self.send(sender.core, encode(Introduced(message.source, message.target, 0)))
 
-    async def _meet(self, message: Introduce) -> int:
+    async def _meet(self, peer: int, message: Introduce) -> int:
         """Step 3; the address to answer with."""
-        peer = message.source
         scope = self._environment.routes.transport(self._environment.core, peer).scope
         if scope == "circuit":
             self._relayed[peer] = None
@@ -281,6 +351,8 @@ class Links:
             await self.open(peer, address, message.address, message.slots, side=1)
             return address
         if fixed := self._environment.layout.meeting(self._environment.core, peer):
+            if self._restarts(peer):
+                await self._clear(peer, fixed.address, fixed.slots)
             await self.open(peer, fixed.address, 0, fixed.slots, fixed.side)
             return fixed.address
         address = message.address or self.memory(peer, message.slots)
@@ -288,17 +360,20 @@ class Links:
         return address
 
     async def _introduced(self, sender: Sender, message: Introduced) -> None:
-        if message.source != self._environment.core:
-            await self.send(message.source, encode(message))
+        source = message.source & (1 << HALF) - 1
+        if source != self._environment.core:
+            await self.send(source, encode(message))
+            return
+        if message.source >> HALF != self._restarts(message.target):
             return
         own = self._offered.pop(message.target, message.address)
         if not message.address:
             await self._refuse(message.target)
             return
-        pair = self._environment.routes.transport(message.source, message.target)
+        pair = self._environment.routes.transport(source, message.target)
         if pair.scope == "circuit":
             self._relayed[message.target] = None
-        elif fixed := self._environment.layout.meeting(message.source, message.target):
+        elif fixed := self._environment.layout.meeting(source, message.target):
             await self.open(message.target, fixed.address, 0, fixed.slots, fixed.side)
         else:
             await self.open(message.target, own, message.address, pair.slots, side=0)

@@ -18,17 +18,20 @@ if TYPE_CHECKING:
 
 class ArenaMemory:
     """Pages from the lower half of the arena of `core` (the upper is the driver's), from its annexes and
-    berths."""
+    berths.
 
-    def __init__(self, layout: Layout, core: int) -> None:
+    What a core that was restarted gave out before, others may still write to, and it knows of nothing: each incarnation
+    has a part of its own of the largest block, the one that is used last."""
+
+    def __init__(self, layout: Layout, core: int, incarnation: int = 0) -> None:
         self._layout = layout
         self._core = core
         self._areas: list[RamAllocator] = []
         for number, area in enumerate(layout.areas(core)):
             base, end = area.base + RESERVED, area.base + area.size // (1 if number else 2) // PAGE * PAGE
-            self._areas.append(RamAllocator([RamRegion(0, base, end - base, RAM)]))
+            self._areas.append(_allocator(base, end, incarnation))
         for berth in layout.berths(core):
-            self._areas.append(RamAllocator([RamRegion(0, berth.base, berth.size, RAM)]))
+            self._areas.append(_allocator(berth.base, berth.base + berth.size, incarnation))
 
     def allocate(self, size: int) -> int:
         """Physical address of `size` bytes, rounded up to pages.  LocalMisuse when there is none."""
@@ -47,3 +50,14 @@ class ArenaMemory:
         if isinstance(grant, Shortage):
             raise LocalMisuse(f"this core: {grant}")
         return grant.base
+
+
+def _allocator(base: int, end: int, incarnation: int) -> RamAllocator:
+    if incarnation:
+        size = 1 << (end - base).bit_length() - 1
+        while end // size * size - size < base:
+            size >>= 1
+        share = size >> incarnation
+        base = end // size * size - size + share
+        end = base + share
+    return RamAllocator([RamRegion(0, base, end - base, RAM)])

@@ -32,11 +32,12 @@ RETRY_NS = 20_000
 
 
 class Asked(NamedTuple):
-    """A spawn under way: for whom, whose number it has there, and for which process."""
+    """A spawn under way: for whom, whose number it has there, for which process, and on which core."""
 
     dispatcher: int
     request: int
     process: str
+    core: int
 
 
 class Processes:
@@ -45,7 +46,7 @@ class Processes:
     def __init__(self, events: Events, links: Links) -> None:
         self._events = events
         self._links = links
-        self._spawns: Pending[Asked] = Pending()
+        self._spawns: Pending[Asked] = Pending(events.environment.incarnation)
         self._names: dict[int, str] = {}
         self._spans: dict[str, dict[int, None]] = {}
         self._notes: Pending[tuple[int, Done]] = Pending()
@@ -57,6 +58,7 @@ class Processes:
         events.on(Gone, self._gone)
         events.on(AskUp, self._ask_up)
         links.when_refused(self._unreachable)
+        links.when_lost(self._lost)
         events.on(Spans, self._spanned)
         events.on(Noted, self._noted)
 
@@ -120,6 +122,11 @@ class Processes:
         if isinstance(message, Spawn):
             await self._spawned(Sender(core, 0), Spawned(message.request, 0))
 
+    async def _lost(self, core: int) -> None:
+        """A spawn that was under way there is refused."""
+        for number in self._spawns.numbers(lambda asked: asked.core == core):
+            await self._spawned(Sender(core, 0), Spawned(number, 0))
+
     async def _ask_up(self, sender: Sender, message: AskUp) -> None:
         up = message.core in self._links.members
         await self.reply(sender.dispatcher, encode(Done(message.request, int(up), 0)))
@@ -140,7 +147,7 @@ class Processes:
             number = await self._try_start(name, message.program, message.argument)
             await self._note(name, message.core, sender.dispatcher, Done(message.request, number, int(number == 0)))
             return
-        request = self._spawns.add(Asked(sender.dispatcher, message.request, name))
+        request = self._spawns.add(Asked(sender.dispatcher, message.request, name, message.core))
         await self._links.send(message.core, encode(Spawn(request, message.argument, message.program, name)))
 
     async def _spawn(self, sender: Sender, message: Spawn) -> None:

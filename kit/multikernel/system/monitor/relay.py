@@ -52,6 +52,10 @@ class Pieces:
     def __init__(self) -> None:
         self._begun: dict[int, bytes] = {}
 
+    def drop(self, source: int) -> None:
+        """The rest of what `source` began will not come."""
+        self._begun.pop(source, None)
+
     def add(self, source: int, following: int, piece: bytes) -> bytes | None:
         """The message, with its last piece.  One that is too long is dropped: it is nobody's."""
         whole = self._begun.pop(source, b"") + piece
@@ -73,6 +77,10 @@ class Relay:
         self._post = post
         self._pieces = Pieces()
         events.raw(RELAY, self._received)
+
+    def forget(self, source: int) -> None:
+        """The core is started anew."""
+        self._pieces.drop(source)
 
     async def send(self, target: int, payload: bytes) -> None:
         """Send to the monitor of `target`."""
