@@ -143,7 +143,8 @@ class CallEnded:
 @dataclass(frozen=True, slots=True)
 class Carried:
     """Where a run is observed: the replica of `object` on `core` carries `value` out, as the one at `place` there;
-    `origin` and `request` name it, and `result` came of it."""
+    `origin` and `request` name it, and `result` came of it.  Over a tree `place` is the number of the agreement, and
+    `result` 0 if it is given up instead."""
 
     at_ns: int
     core: int

@@ -4,8 +4,9 @@
     member    every other core  makes its calls, says how many were answered, ends
 
 A client keeps some calls under way and draws what to ask for from its core's stream: to a log it appends numbers of its
-own, in a store it reads, writes and swaps words of a few keys, as load it tells one number after another.  Where the
-run is observed each call is told as it begins and ends (`CallBegun`, `CallEnded`): that is a history.
+own, in a store it reads, writes and swaps words of a few keys, as load it tells one number after another.  Over a tree
+only the boot core asks: it reserves and frees a few numbers, and the others are there to take part.  Where the run is
+observed each call is told as it begins and ends (`CallBegun`, `CallEnded`): that is a history.
 
 Parameters: `object` (log), `calls` a client (8), `cores` at most (all), `outstanding` (4), `keys` (3), `patience_us`
 after which main no longer waits for who says nothing (500,000), `settle_us` that main stays when all are done (0).
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from multikernel.errors import LocalMisuse, PeerError
 from multikernel.events import CallBegun, CallEnded, Row
 from multikernel.system.monitor.objects import HALF, WORD, read, swap, write
+from multikernel.system.monitor.reservations import free, reserve
 from multikernel.system.operations import Witness
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from multikernel.system.completion import Completion
     from multikernel.system.runtime import Dispatcher, Listener
 
-OBJECTS = ("log", "store", "load")
+OBJECTS = ("log", "store", "load", "reservation")
 COLUMNS = ("object", "protocol", "clients", "calls", "answered", "cycles_per_call")
 SERVICE = "clients"
 LOOK_NS = 100_000
@@ -82,7 +84,8 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     cycles = await dispatcher.cycles() - before
     await dispatcher.sleep(environment.count("settle_us", 0, least=0) * 1000)
     per_call = cycles // max(1, tally.answered)
-    return (Row(COLUMNS, (name, protocol, started, started * calls, tally.answered, per_call)),)
+    asked = calls * (started if environment.routes.holders(name) else 1)
+    return (Row(COLUMNS, (name, protocol, started, asked, tally.answered, per_call)),)
 
 
 class Tally:
@@ -121,6 +124,9 @@ class Client:
         """Make all calls; how many were answered and accepted."""
         under_way: deque[Completion[bool]] = deque()
         answered = 0
+        environment = self._dispatcher.environment
+        if not environment.routes.holders(self._name) and self._dispatcher.core != environment.routes.boot_core:
+            return 0  # over a tree only the boot core begins
         for number in range(1, self._work.calls + 1):
             if len(under_way) == self._work.outstanding:
                 answered += await under_way.popleft()
@@ -144,6 +150,8 @@ class Client:
     async def _value(self, number: int) -> int:
         """What to ask for.  Words differ by who writes them and when, so that a read tells which write it saw."""
         draw, own = self._dispatcher.random, (self._dispatcher.core << 12 | number) % HALF
+        if self._name == "reservation":
+            return (reserve, free)[await draw(2)](await draw(self._work.keys))
         if self._name != "store":
             return self._dispatcher.core << 32 | number
         key, kind = await draw(self._work.keys), await draw(3)

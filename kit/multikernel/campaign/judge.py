@@ -118,14 +118,43 @@ def judge(story: Story) -> Violation | None:
     if story.broken:
         return Violation("steps", story.problem)
     told = listen(story)
+    if story.spec.members == "spanned":
+        found = _all_or_nothing(story, told)
+        return found or (_ends(story, told) if not (told.stopped or told.restarted or told.cut_for_ever) else None)
     found = _agreement(told) or _order(told) if story.spec.order == "linear" else None
     found = found or _validity(story, told) or _answers(told) or _history(story, told)
     if found is not None:
         return found
     if _within(story, told):
-        found = _convergence(story, told) or _progress(story, told)
-        if found is None and story.problem and story.boot_core not in told.stopped:
-            found = Violation("end", story.problem)
+        found = _convergence(story, told) or _ends(story, told)
+    return found
+
+
+def _all_or_nothing(story: Story, told: Told) -> Violation | None:
+    """Over a tree: agreements have the numbers of the boot core's calls, as nobody else asks."""
+    first: dict[int, Carried] = {}
+    for events in told.carried.values():
+        for event in events:
+            call = told.begun.get((Life(story.boot_core, 0), event.request))
+            if call is None or call.value != event.value:
+                return Violation("validity", f"core {event.core} carries out {_name(event)}, which nobody asked for")
+            other = first.setdefault(event.request, event)
+            if other.result != event.result:
+                does, gives = (other, event) if other.result else (event, other)
+                return Violation(
+                    "agreement", f"core {does.core} carries {_name(event)} out, core {gives.core} does not"
+                )
+    for (life, number), ended in told.ended.items():
+        done = first.get(number)
+        if ended.accepted and done is not None and done.result != ended.result:
+            return Violation("answer", f"call {number} of core {life.core} is told to have come out otherwise")
+    return None
+
+
+def _ends(story: Story, told: Told) -> Violation | None:
+    found = _progress(story, told)
+    if found is None and story.problem and story.boot_core not in told.stopped:
+        return Violation("end", story.problem)
     return found
 
 

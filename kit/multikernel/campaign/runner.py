@@ -27,6 +27,15 @@ from multikernel.spec import ConsistencyProtocolSpec, ProtocolStep
 
 CHUNK = 8
 """Runs that a process makes between two answers: enough that passing them costs nothing, few enough to stop soon."""
+SAID = {
+    "Voted yes": "accepted",
+    "Voted no": "refused",
+    "Complete done": "complete",
+    "Complete refused": "aborted",
+    "Answer done": "answer",
+    "Answer refused": "refuse",
+}
+"""What specs call that monitors say otherwise; of the rest the one is the other in small letters."""
 
 
 @dataclass(slots=True)
@@ -131,14 +140,12 @@ def _event(spec: ConsistencyProtocolSpec, label: str) -> str:
     kind, _, number = label.partition(" ")
     if kind in ("Heard", "Received"):
         return _named(spec.phases, number)
-    return _named(spec.timers, number) if kind == "Elapsed" else kind.lower()
+    return _named(spec.timers, number) if kind == "Elapsed" else SAID.get(label, label.lower())
 
 
 def _effect(spec: ConsistencyProtocolSpec, label: str) -> str:
-    kind, _, rest = label.partition(" ")
-    if kind in ("Tell", "Send"):
-        return _named(spec.phases, rest)
-    return "refuse" if rest == "refused" else kind.lower()
+    kind, _, number = label.partition(" ")
+    return _named(spec.phases, number) if kind in ("Tell", "Send") else SAID.get(label, label.lower())
 
 
 def _named(names: Sequence[str], number: str) -> str:

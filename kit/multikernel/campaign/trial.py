@@ -28,6 +28,8 @@ from multikernel.spec import ConsistencyProtocolSpec
 from multikernel.system.routes import Routes
 
 PROGRAM = "clients"
+OBJECTS = ("log", "store", "load", "reservation")
+"""What that program knows to ask for."""
 TIMEOUT_NS = 5_000_000_000
 """Virtual time of a run: ten times what the program waits for who says nothing."""
 SETTLE_US = 100_000
@@ -52,11 +54,10 @@ class Subject:
         blueprint = assemble(board, registry, platform="sim")
         routes = Routes(blueprint)
         bound = {b.slot.partition(":")[2]: b.plugin for b in blueprint.bindings if b.slot.startswith("consistency:")}
-        there = [each for each in bound if routes.holders(each)]
+        there = [each for each in bound if each in OBJECTS]
         if name not in there:
             raise UsageError(
-                f"there is no object {name!r} that cores of {blueprint.board} agree on among equals; "
-                f"there are: {', '.join(there) or 'none'}",
+                f"clients ask for no object {name!r} on {blueprint.board}; there are: {', '.join(there) or 'none'}",
                 code="unknown-name",
             )
         spec = registry.consistency_protocols.get(bound[name])

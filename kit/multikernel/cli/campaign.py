@@ -32,7 +32,7 @@ NONE = "none"
 
 def campaign_command(
     board: Annotated[str, typer.Argument(help="A board: its name or file.")],
-    object: Annotated[str, typer.Option(help="What is agreed on: log, store, load.")] = "store",
+    object: Annotated[str, typer.Option(help="What is agreed on: log, store, load, reservation.")] = "store",
     schedules: Annotated[int, typer.Option(min=1, help="How many runs.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="What schedules are drawn from.")] = 0,
     faults: Annotated[
@@ -119,9 +119,9 @@ def _run(subject: Subject, drawn: Field, count: int, jobs: int, budget: float) -
 
 def _show(subject: Subject, drawn: Field, report: Report, small: Run | None, tried: int) -> None:
     spec = subject.spec
+    held = f"held by cores {', '.join(map(str, subject.holders))}" if subject.holders else "over a tree of all cores"
     output.emit(
-        f"{subject.object} on {subject.blueprint.board}: {spec.name}, held by cores "
-        f"{', '.join(map(str, subject.holders))}; faults: {', '.join(drawn.kinds) or NONE}"
+        f"{subject.object} on {subject.blueprint.board}: {spec.name}, {held}; faults: {', '.join(drawn.kinds) or NONE}"
     )
     rate = report.runs / max(report.seconds, 1e-6)
     output.emit_table(

@@ -17,9 +17,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from multikernel.errors import MultikernelError, PeerError
+from multikernel.events import Carried
 from multikernel.system.messages import Agree, Agreement, Done, encode
 from multikernel.system.monitor.events import Sender
-from multikernel.system.operations import Spend, Step
+from multikernel.system.operations import Spend, Step, Witness
 from multikernel.system.protocol import (
     EVERYBODY,
     Applied,
@@ -193,12 +194,14 @@ class Agreements:
             case Apply(operation, value):
                 with suppress(MultikernelError):  # nothing of it on this core
                     await self._replicas[name].apply(self._processes_of[operation], value)
+                await self._told(name, operation, value, 1)
                 await self._step(name, Applied(operation))
             case Vote(operation, value):
                 accepted = await self._replicas[name].vote(self._processes_of[operation], value)
                 await self._step(name, Voted(operation, accepted))
             case Release(operation, value):
                 await self._replicas[name].release(self._processes_of[operation], value)
+                await self._told(name, operation, value, 0)
                 await self._step(name, Applied(operation))
             case Complete(operation, committed):
                 for _ in range(self._on_ring.pop(operation, 0)):
@@ -206,3 +209,9 @@ class Agreements:
                 asked, process = self._asked.pop(operation), self._processes_of.pop(operation)
                 result = await self._replicas[name].completed(process, asked.value, committed)
                 await self._processes.reply(asked.dispatcher, encode(Done(asked.request, result, 0)))
+
+    async def _told(self, name: str, operation: int, value: int, result: int) -> None:
+        """Where somebody observes: `value` is carried out (1) or given up (0) here."""
+        if self._observed:
+            number = operation >> 8
+            await Witness(Carried(0, self._core, name, number, self._boot_core, number, value, result))
