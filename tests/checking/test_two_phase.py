@@ -7,6 +7,7 @@ import pytest
 from mk_two_phase.two_phase import ABORT, ACK, COMMIT, NO, PREPARE, YES, TwoPhase
 from multikernel.checking import check
 from multikernel.checking.explore import Report
+from multikernel.checking.model import Model
 from multikernel.errors import PeerError
 from multikernel.registry import Registry
 from multikernel.spec import ConsistencyProtocolSpec
@@ -33,7 +34,7 @@ def two_phase() -> ConsistencyProtocolSpec:
     return Registry.load().consistency_protocols.get("two-phase")
 
 
-def told(report: Report) -> str:
+def told(report: Report[Model]) -> str:
     """What is violated; "" if nothing is and all was explored."""
     found = report.violation
     return f"{found.name}: {found.how}" if found else "" if report.whole else "not all was explored"

@@ -5,50 +5,51 @@
     steps(model, moves)      the moves as words, which `replay` takes
     test_file(protocol, report)  a test file that does them again
 
-May not know: how moves are found.
+May not know: how moves are found, of what kind the protocol is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multikernel.checking.explore import Move, Report, Violation
-from multikernel.checking.model import Model
+from multikernel.checking.explore import M, Move, Report, Violation
+from multikernel.checking.machine import Machine
 
 WIDTH = 22
 """Columns of text from a core's line to the next."""
 
+_ALONE = {"stop": "stops", "fall": "falls", "restart": "begins anew"}
 
-def word(model: Model, move: Move) -> str:
-    """A move as words: `begin`, `deliver 0>1 refuse`, `stop 2`, `deliver 0>1, stop after 2`."""
-    if move.kind == "stop":
-        return f"stop {move.core}"
-    place = "" if move.channel < 0 else " {}>{}".format(*model.channels[move.channel])
+
+def word(model: Machine, move: Move) -> str:
+    """A move as words: `begin`, `submit 1`, `deliver 0>1 refuse`, `stop 2`, `deliver 0>1, stop after 2`."""
+    place = "" if move.kind == "begin" else f" {move.core}"
+    if move.channel >= 0:
+        place = " {}>{}".format(*model.channels[move.channel])
     turn = move.turn
     answers = "".join(" accept" if accepted else " refuse" for accepted in (turn.answers if turn else ()))
-    return f"{move.kind}{place}{answers}" + (f", stop after {turn.cut}" if turn and turn.cut else "")
+    return f"{move.kind}{place}{answers}" + (f", {move.amid} after {turn.cut}" if turn and move.amid else "")
 
 
-def steps(model: Model, moves: Sequence[Move]) -> list[str]:
+def steps(model: Machine, moves: Sequence[Move]) -> list[str]:
     """The moves, each as words."""
     return [word(model, move) for move in moves]
 
 
-def lines(model: Model, violation: Violation) -> list[str]:
+def lines(model: Machine, violation: Violation) -> list[str]:
     """The diagram of a run."""
     out = ["".join(f"core {core}".ljust(WIDTH) for core in range(model.cores)).rstrip()]
-    waiting: Sequence[Sequence[int]] = ()
     for move in violation.moves:
         if move.channel >= 0:
-            received = model.letters[waiting[move.channel][0]].received
-            label = f"{model.phase(received.phase)} {received.operation}"
+            label = model.label(move.letter)
             label += f" ({move.kind})" if move.kind in ("drop", "duplicate") else ""
             out.append(_arrow(model, move, label))
         told = list(move.turn.told) if move.turn else []
-        if move.kind == "stop" or (move.turn and move.turn.cut):
-            told.append("stops")
+        if move.amid or move.kind in _ALONE:
+            told.append(_ALONE[move.amid or move.kind])
+        if move.kind.startswith("timeout"):
+            told.insert(0, move.kind)
         out += [_beside(model.cores, move.core, text) for text in told]
-        waiting = move.after[2]
     return [*out, f"{violation.name}: {violation.how}"]
 
 
@@ -58,7 +59,7 @@ def _beside(cores: int, core: int, text: str) -> str:
     return "".join(columns).rstrip()
 
 
-def _arrow(model: Model, move: Move, label: str) -> str:
+def _arrow(model: Machine, move: Move, label: str) -> str:
     source, target = model.channels[move.channel]
     left, right = min(source, target), max(source, target)
     row = list("".join("|".ljust(WIDTH) for _ in range(model.cores)))
@@ -69,19 +70,18 @@ def _arrow(model: Model, move: Move, label: str) -> str:
     return "".join(row).rstrip()
 
 
-def test_file(protocol: str, report: Report) -> str:
+def test_file(protocol: str, report: Report[M]) -> str:
     """The text of a test file that fails while the violation is there; "" when the report has none."""
     violation, model = report.violation, report.model
     if violation is None:
         return ""
     told = "".join(f'    "{step}",\n' for step in steps(model, violation.moves))
     name = protocol.replace("-", "_").replace(".", "_")
-    sizes = f"cores={model.cores}, operations={model.operations}"
     return (
         f'"""{protocol} violates {violation.name}: {violation.how}."""\n\n'
-        "from multikernel.checking import replay\n\n"
+        f"from multikernel.checking import {model.replayed_by}\n\n"
         f"STEPS = (\n{told})\n\n\n"
-        f"def test_{name}_keeps_{violation.name}() -> None:\n"
-        f'    found = replay("{protocol}", "{report.tree}", {sizes}, steps=STEPS)\n'
+        f"def test_{name}_keeps_{violation.name.replace('-', '_')}() -> None:\n"
+        f'    found = {model.replayed_by}("{protocol}", {model.arguments()}, steps=STEPS)\n'
         '    assert found == ""\n'
     )

@@ -20,7 +20,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from multikernel.checking.shapes import members
+from multikernel.checking.machine import Machine, Numbered, Own, Stopped, Turn, Wrong
+from multikernel.checking.shapes import members, role
 from multikernel.errors import MultikernelError, UsageError
 from multikernel.spec import ConsistencyProtocolSpec
 from multikernel.system.protocol import (
@@ -59,6 +60,7 @@ BEGIN = -1
 
 _Frozen: TypeAlias = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...], tuple[tuple[int, Ballot], ...]]
 EMPTY: _Frozen = ((), (), ())
+_BEGINS = (Own("begin", BEGIN),)
 
 
 class Local(NamedTuple):
@@ -84,36 +86,19 @@ class Letter(NamedTuple):
     past: int
 
 
-class Turn(NamedTuple):
-    """A way an event goes on a core: the local state after it, what is sent on which channels, the replica's answers,
-    how many effects it has, after how many the core stops (0: it does not), what is wrong (property and text),
-    whether something was applied, given up or told, and what a diagram shows."""
-
-    local: int
-    sends: tuple[tuple[int, int], ...]
-    answers: tuple[bool, ...]
-    effects: int
-    cut: int
-    problem: tuple[str, str] | None
-    notable: bool
-    told: tuple[str, ...]
-
-
-class _Stopped(Exception):
-    """The core stops here."""
-
-
-class _Wrong(Exception):
-    """A property is violated: its name and how."""
-
-
-class Model:
+class Model(Machine):
     """See the module.  `channels` are the directed pairs that talk; a channel is named by its index."""
 
+    replayed_by = "replay"
+
     def __init__(self, spec: ConsistencyProtocolSpec, tree: str, cores: int, operations: int) -> None:
-        self.spec, self.cores, self.operations = spec, cores, operations
-        self.tree = TREES.index(tree)
         self.members = members(tree, cores)
+        down = [(core, child) for core, member in enumerate(self.members) for child in member.children]
+        super().__init__(spec, cores, sorted([*down, *((child, core) for core, child in down)]))
+        self.locals = Numbered[Local]()
+        self.letters = Numbered[Letter]()
+        self.operations = operations
+        self.tree = TREES.index(tree)
         shapes = [members(name, cores) for name in TREES]
         self._members = [tuple(shape[core] for shape in shapes) for core in range(cores)]
         protocol = spec.factory()
@@ -121,71 +106,33 @@ class Model:
             raise UsageError(f"{spec.name} is no protocol over a tree")
         self._protocol = protocol
         self._votes = any(step.does == "vote" for step in spec.steps)
-        down = [(core, child) for core, member in enumerate(self.members) for child in member.children]
-        self.channels = sorted([*down, *((child, core) for core, child in down)])
-        self._channel = {pair: index for index, pair in enumerate(self.channels)}
-        self.locals: list[Local] = [Local()]
-        self._local_of: dict[Local, int] = {Local(): 0}
-        self.letters: list[Letter] = []
-        self._letter_of: dict[Letter, int] = {}
-        self._turns: dict[tuple[int, int, int], tuple[Turn, ...]] = {}
-        self._cuts: dict[tuple[int, int, int], tuple[Turn, ...]] = {}
-        self.reached: dict[int, None] = {}
-
-    def phase(self, number: int) -> str:
-        """The name of a message's phase."""
-        phases = self.spec.phases
-        return phases[number - 1] if 1 <= number <= len(phases) else f"phase {number}"
 
     def bit(self, kind: int, core: int, operation: int) -> int:
         """The bit in `past` for what `core` did about the operation: 0 accepted, 1 refused, 2 applied or released."""
         return 1 << ((kind * self.cores + core) * self.operations + operation - 1)
 
-    def local(self, local: Local) -> int:
-        """The number of a local state."""
-        number = self._local_of.setdefault(local, len(self.locals))
-        if number == len(self.locals):
-            self.locals.append(local)
-        return number
-
-    def stopped(self, number: int) -> int:
+    def stopped(self, core: int, number: int) -> int:
         """The same core, dead: what came of the operations stays, what it kept is gone."""
-        return self.local(self.locals[number]._replace(kept=EMPTY, past=0, dead=True))
+        return self.locals.number(self.locals[number]._replace(kept=EMPTY, past=0, dead=True))
 
-    def letter(self, letter: Letter) -> int:
-        """The number of a message."""
-        number = self._letter_of.setdefault(letter, len(self.letters))
-        if number == len(self.letters):
-            self.letters.append(letter)
-        return number
+    def first(self, core: int) -> int:
+        return self.locals.number(Local())
 
-    def turns(self, core: int, local: int, event: int) -> tuple[Turn, ...]:
-        """Every way `event` (BEGIN or a message's number) can go on `core`."""
-        key = core, local, event
-        known = self._turns.get(key)
-        if known is None:
-            open_: list[tuple[bool, ...]] = [()]
-            found: list[Turn] = []
-            while open_:
-                answers = open_.pop()
-                turn = _Reaction(self, core, local, answers, 0).to(event)
-                found.append(turn)
-                open_ += [(*turn.answers[:place], False) for place in range(len(answers), len(turn.answers))]
-            known = self._turns[key] = tuple(found)
-        return known
+    def own(self, core: int, local: int) -> Sequence[Own]:
+        return _BEGINS if not core and self.locals[local].begun < self.operations else ()
 
-    def cuts(self, core: int, local: int, event: int) -> tuple[Turn, ...]:
-        """The same, in which the core stops amid."""
-        key = core, local, event
-        known = self._cuts.get(key)
-        if known is None:
-            found: dict[tuple[int, tuple[tuple[int, int], ...]], Turn] = {}
-            for turn in self.turns(*key):
-                for cut in range(1, turn.effects):
-                    part = _Reaction(self, core, local, turn.answers, cut).to(event)
-                    found.setdefault((part.local, part.sends), part)
-            known = self._cuts[key] = tuple(found.values())
-        return known
+    def react(self, core: int, local: int, event: int, answers: Sequence[bool], cut: int) -> Turn:
+        return _Reaction(self, core, local, answers, cut).to(event)
+
+    def label(self, letter: int) -> str:
+        received = self.letters[letter].received
+        return f"{self.phase(received.phase)} {received.operation}"
+
+    def role(self, core: int) -> str:
+        return role(self.members[core])
+
+    def arguments(self) -> str:
+        return f'"{TREES[self.tree]}", cores={self.cores}, operations={self.operations}'
 
 
 class _Reaction:
@@ -214,9 +161,9 @@ class _Reaction:
                 letter = self.model.letters[event]
                 self.now = self.now._replace(past=self.now.past | letter.past)
                 self._step(letter.received, self.model.phase(letter.received.phase))
-        except _Stopped:
+        except Stopped:
             pass
-        except _Wrong as wrong:
+        except Wrong as wrong:
             problem = str(wrong.args[0]), f"core {self.core} {wrong.args[1]}"
         except (MultikernelError, LookupError) as error:
             problem = "steps", f"core {self.core}: {type(error).__name__}: {error}"
@@ -226,9 +173,9 @@ class _Reaction:
             tuple(sorted(state.owed.items())),
             tuple(sorted(state.ballots.items())),
         )
-        after = self.model.local(self.now._replace(kept=kept))
+        after = self.model.locals.number(self.now._replace(kept=kept))
         if self.cut:
-            after = self.model.stopped(after)
+            after = self.model.stopped(self.core, after)
         answers = tuple(self.answers[: self.asked])
         told = tuple(self.told)
         return Turn(after, tuple(self.sends), answers, self.effects, self.cut, problem, self.notable, told)
@@ -247,49 +194,44 @@ class _Reaction:
     def _carry_out(self, cause: str, effects: Sequence[Effect]) -> None:
         for effect in effects:
             if self.cut and self.effects == self.cut:
-                raise _Stopped
+                raise Stopped
             self.effects += 1
             match effect:
                 case Send():
-                    self._reach(cause, self.model.phase(effect.phase))
+                    self.model.reach(cause, self.model.phase(effect.phase))
                     self._send(effect)
                 case Vote(operation, value):
-                    self._reach(cause, "vote")
+                    self.model.reach(cause, "vote")
                     self._vote(operation, value)
                 case Apply(operation, value):
-                    self._reach(cause, "apply")
+                    self.model.reach(cause, "apply")
                     self._apply(operation, value)
                 case Release(operation, value):
-                    self._reach(cause, "release")
+                    self.model.reach(cause, "release")
                     self._release(operation, value)
                 case Complete(operation, committed):
-                    self._reach(cause, "complete" if committed else "aborted")
+                    self.model.reach(cause, "complete" if committed else "aborted")
                     self._complete(operation, committed)
-
-    def _reach(self, cause: str, effect: str) -> None:
-        for number, step in enumerate(self.model.spec.steps, 1):
-            if step.does == effect and cause in step.on:
-                self.model.reached[number] = None
 
     def _send(self, effect: Send) -> None:
         member, model = self.model.members[self.core], self.model
         targets = member.children if effect.target == EVERYBODY else (effect.target,)
         received = Received(self.core, *effect[1:])
         for target in targets:
-            channel = model._channel.get((self.core, target))
+            channel = model.channel.get((self.core, target))
             if channel is None:
-                raise _Wrong("routes", f"sends {model.phase(effect.phase)} to core {target}, which is not beside it")
-            self.sends.append((channel, model.letter(Letter(received, self.now.past))))
+                raise Wrong("routes", f"sends {model.phase(effect.phase)} to core {target}, which is not beside it")
+            self.sends.append((channel, model.letters.number(Letter(received, self.now.past))))
 
     def _mask(self, operation: int, value: int, verb: str) -> int:
         if not 1 <= operation <= self.model.operations or value != 100 + operation:
-            raise _Wrong("validity", f"{verb} {value} for operation {operation}, which nobody asked for")
+            raise Wrong("validity", f"{verb} {value} for operation {operation}, which nobody asked for")
         return 1 << operation - 1
 
     def _vote(self, operation: int, value: int) -> None:
         mask = self._mask(operation, value, "votes on")
         if (self.now.accepted | self.now.refused) & mask:
-            raise _Wrong("validity", f"votes on operation {operation} twice")
+            raise Wrong("validity", f"votes on operation {operation} twice")
         if self.asked == len(self.answers):
             self.answers.append(True)
         accepted = self.answers[self.asked]
@@ -317,9 +259,9 @@ class _Reaction:
     def _apply(self, operation: int, value: int) -> None:
         mask = self._mask(operation, value, "carries out")
         if self.now.applied & mask:
-            raise _Wrong("validity", f"carries out operation {operation} twice")
+            raise Wrong("validity", f"carries out operation {operation} twice")
         if self.model._votes and (missing := self._unknown((0,), operation)):
-            raise _Wrong("validity", f"carries out operation {operation}; it cannot know that {missing} accepted it")
+            raise Wrong("validity", f"carries out operation {operation}; it cannot know that {missing} accepted it")
         self.told.append(f"applies {operation}")
         self.now = self.now._replace(applied=self.now.applied | mask)
         self._done(operation)
@@ -327,7 +269,7 @@ class _Reaction:
     def _release(self, operation: int, value: int) -> None:
         mask = self._mask(operation, value, "gives up")
         if not self.now.accepted & mask or self.now.released & mask:
-            raise _Wrong("validity", f"gives operation {operation} up, which it does not hold")
+            raise Wrong("validity", f"gives operation {operation} up, which it does not hold")
         self.told.append(f"gives up {operation}")
         self.now = self.now._replace(released=self.now.released | mask)
         self._done(operation)
@@ -336,14 +278,14 @@ class _Reaction:
         told = "complete" if committed else "aborted"
         mask = 1 << operation - 1
         if self.core or not 1 <= operation <= self.now.begun or (self.now.completed | self.now.aborted) & mask:
-            raise _Wrong("completion", f"tells operation {operation} as {told}, which is none of its own under way")
+            raise Wrong("completion", f"tells operation {operation} as {told}, which is none of its own under way")
         if missing := self._unknown((2,) if committed else (1, 2), operation):
             what = "carried it out" if committed else "given it up"
-            raise _Wrong(
+            raise Wrong(
                 "completion", f"tells operation {operation} as {told}; it cannot know that {missing} has {what}"
             )
         if not committed and not any(self.now.past & self.model.bit(1, c, operation) for c in range(self.model.cores)):
-            raise _Wrong("completion", f"tells operation {operation} as aborted, which nobody has refused")
+            raise Wrong("completion", f"tells operation {operation} as aborted, which nobody has refused")
         self.notable = True
         self.told.append(f"completes {operation}" if committed else f"aborts {operation}")
         self.now = (

@@ -1,8 +1,9 @@
 """A list of steps done again, as counterexamples are written down.
 
     replay("two-phase", "unicast", cores=3, operations=1, steps=("begin accept", "deliver 0>1 refuse", ...))
+    replay_group("consensus", cores=3, submitters=(0, 1), steps=("submit 0", "deliver 0>1", ...))
 
-gives what is violated on the way, or "" when nothing is.  A step that cannot happen any more ends the run.
+give what is violated on the way, or "" when nothing is.  A step that cannot happen any more ends the run.
 
 May not know: how the steps were found.
 """
@@ -12,8 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from multikernel.checking.diagram import word
-from multikernel.checking.explore import FAULTS, Explorer, Fault
+from multikernel.checking.explore import FALLS, MISHAPS, TIMEOUT, Explorer, Fault, M
+from multikernel.checking.groups import GroupExplorer
 from multikernel.checking.model import Model
+from multikernel.checking.peers import PeerModel
+from multikernel.checking.trees import TreeExplorer
 from multikernel.registry import Registry
 from multikernel.spec import ConsistencyProtocolSpec
 
@@ -22,10 +26,30 @@ def replay(
     protocol: str | ConsistencyProtocolSpec, tree: str, cores: int, operations: int, steps: Sequence[str]
 ) -> str:
     """See the module; `protocol` is an installed one's name, or a spec.  Raises UsageError for an unknown name."""
-    spec = Registry.load().consistency_protocols.get(protocol) if isinstance(protocol, str) else protocol
-    model = Model(spec, tree, cores, operations)
-    explorer = Explorer(model)
-    state = explorer.start([fault for step in steps for fault in _faults(model, step)])
+    return _again(TreeExplorer(Model(_spec(protocol), tree, cores, operations)), steps)
+
+
+def replay_group(
+    protocol: str | ConsistencyProtocolSpec,
+    cores: int,
+    submitters: Sequence[int],
+    steps: Sequence[str],
+    clients: int = 0,
+    reconfigure: bool = False,
+    behind: tuple[int, ...] = (),
+) -> str:
+    """The same for a protocol among equals; the rest as in `check_group`."""
+    model = PeerModel(_spec(protocol), cores, submitters, clients, reconfigure)
+    return _again(GroupExplorer(model), steps, behind)
+
+
+def _spec(protocol: str | ConsistencyProtocolSpec) -> ConsistencyProtocolSpec:
+    return Registry.load().consistency_protocols.get(protocol) if isinstance(protocol, str) else protocol
+
+
+def _again(explorer: Explorer[M], steps: Sequence[str], behind: tuple[int, ...] = ()) -> str:
+    model = explorer.model
+    state = explorer.start([fault for step in steps for fault in _faults(model.channels, step)], behind)
     for step in steps:
         move = next((move for move in explorer.moves(state) if word(model, move) == step), None)
         if move is None:
@@ -35,18 +59,24 @@ def replay(
             return ": ".join(problem)
         state = move.after
     stuck = explorer.stuck(state)
-    return f"progress: {stuck}" if stuck else ""
+    return ": ".join(stuck) if stuck else ""
 
 
-def _faults(model: Model, step: str) -> list[Fault]:
-    kind, _, rest = step.partition(" ")
-    place = rest.partition(",")[0].partition(" ")[0]
-    pairs = {f"{source}>{target}": (index, target) for index, (source, target) in enumerate(model.channels)}
+def _faults(channels: Sequence[tuple[int, int]], step: str) -> list[Fault]:
+    """The faults that a step needs."""
+    does, _, amid = step.partition(", ")
+    kind, *places = does.split()
+    pairs = {f"{source}>{target}": (index, target) for index, (source, target) in enumerate(channels)}
+    channel = next((pairs[place] for place in places if place in pairs), None)
+    core = channel[1] if channel else int(places[-1]) if places and places[-1].isdigit() else 0
+    falls = {move: fault for fault, move in FALLS.items()}
     faults: list[Fault] = []
-    if kind == "stop":
-        faults.append(Fault("stop", int(place)))
-    elif kind in FAULTS and place in pairs:
-        faults.append(Fault(kind, pairs[place][0]))
-    if ", stop after" in step:
-        faults.append(Fault("stop", pairs[place][1] if place in pairs else 0))
+    if kind in MISHAPS and channel:
+        faults.append(Fault(kind, channel[0]))
+    elif kind in falls:
+        faults.append(Fault(falls[kind], core))
+    elif kind == TIMEOUT:
+        faults.append(Fault(TIMEOUT, core))
+    if amid:
+        faults.append(Fault(falls[amid.partition(" ")[0]], core))
     return faults

@@ -8,21 +8,40 @@ May not know: how an exploration is made.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NamedTuple, NoReturn, TypeAlias
 
 import typer
 
-from multikernel.checking import PROPERTIES, Report, check
+from multikernel.checking import GROUP_PROPERTIES, PROPERTIES, Report, check, check_group
 from multikernel.checking.diagram import lines, steps, test_file
+from multikernel.checking.machine import Machine
 from multikernel.cli import output
 from multikernel.errors import FileError, MultikernelError, UsageError
 from multikernel.registry import Registry
 from multikernel.spec import ConsistencyProtocolSpec
+from multikernel.system.group import GroupProtocol
 from multikernel.system.routes import TREES
 
 NONE = "none"
+TIMEOUTS = 2
+"""Timers that run out in an exploration of a protocol that has some, unless it is said how many."""
+
+AnyReport: TypeAlias = Report[Machine]
+
+
+class Asked(NamedTuple):
+    """What the command line says, None or "" where it says nothing."""
+
+    cores: int
+    operations: int | None
+    faults: str
+    tree: str
+    submitters: str
+    timeouts: int | None
+    clients: int
+    reconfigure: bool
 
 
 def complete_protocol(incomplete: str) -> list[str]:
@@ -32,45 +51,149 @@ def complete_protocol(incomplete: str) -> list[str]:
 
 def check_command(
     protocol: Annotated[str, typer.Argument(help="A consistency protocol.", autocompletion=complete_protocol)],
-    cores: Annotated[int, typer.Option(help="How many cores, 1 to 8.")] = 3,
-    operations: Annotated[int, typer.Option(help="How many operations, begun whenever it pleases the root.")] = 1,
+    cores: Annotated[int, typer.Option(help="How many cores, 1 to 8; among equals the members.")] = 3,
+    operations: Annotated[
+        int | None, typer.Option(help="How many operations, begun at any time; 1, or 2 among equals.")
+    ] = None,
     faults: Annotated[
         str,
         typer.Option(
-            help="Faults that may happen once each, anywhere: stop, drop, duplicate; none; those it withstands."
+            help="Faults that may happen once each, anywhere: stop, drop, duplicate, among equals restart; none; "
+            "those it withstands, among equals one by one."
         ),
     ] = "",
     tree: Annotated[str, typer.Option(help="One tree instead of all: broadcast, unicast, multicast, numa.")] = "",
+    submitters: Annotated[
+        str, typer.Option(help="Among equals: the core that submits each operation, as 0,1; else several ways.")
+    ] = "",
+    timeouts: Annotated[
+        int | None, typer.Option(help="Among equals: how many times timers run out; 2 where it has some.")
+    ] = None,
+    clients: Annotated[int, typer.Option(help="Among equals: how many cores more, that are no members.")] = 0,
+    reconfigure: Annotated[
+        bool,
+        typer.Option("--reconfigure", help="Among equals: one more operation, that a client come or a member go."),
+    ] = False,
     budget: Annotated[float, typer.Option(help="Stop after so many seconds.")] = 60.0,
     write: Annotated[Path | None, typer.Option(help="Write a counterexample to this file, as a test.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Explore a consistency protocol in every order of delivery, with each fault at each step."""
+    asked = Asked(cores, operations, faults, tree, submitters, timeouts, clients, reconfigure)
     with output.json_errors(json):
         registry = Registry.load()
         output.warn_problems(registry.problems)
         spec = registry.consistency_protocols.get(protocol)
-        if tree and tree not in TREES:
-            raise UsageError(f"there is no tree {tree!r}; there are: {', '.join(TREES)}", code="unknown-name")
-        kinds = _kinds(faults, spec)
-        end = time.monotonic() + budget
-        reports = [
-            check(spec, name, cores, operations, kinds, end - time.monotonic()) for name in TREES if tree in ("", name)
-        ]
+        equals = isinstance(spec.factory(), GroupProtocol)
+        reports, sizes = _group(spec, asked, budget) if equals else _trees(spec, asked, budget)
+    properties = GROUP_PROPERTIES if equals else PROPERTIES
     found = min((report for report in reports if report.violation), key=_length, default=None)
     if json:
-        output.emit_json(_document(spec, reports, cores, operations, kinds))
+        output.emit_json(_document(spec, reports, sizes, properties, "explorations" if equals else "trees"))
     else:
-        output.emit(f"{spec.name}: cores: {cores}, operations: {operations}, faults: {', '.join(kinds) or NONE}")
-        _show(spec, reports, found)
+        output.emit(f"{spec.name}: " + ", ".join(f"{name}: {_word(size)}" for name, size in sizes.items()))
+        _show(spec, reports, found, properties, "submitters" if equals else "tree")
     if found is not None and found.violation is not None:
         if write is not None:
             _write(write, test_file(spec.name, found))
-        text = f"{spec.name} violates {found.violation.name} over {found.tree}"
+        text = f"{spec.name} violates {found.violation.name} {_where(found, equals)}"
         _fail(MultikernelError(text, code="violated"))
     if not all(report.whole for report in reports):
         text = f"not all was explored in {budget:g} s; nothing is known of the rest"
         _fail(MultikernelError(text, code="unexplored"))
+
+
+def _trees(
+    spec: ConsistencyProtocolSpec, asked: Asked, budget: float
+) -> tuple[Sequence[AnyReport], Mapping[str, object]]:
+    """An exploration of each tree."""
+    given = {
+        "--submitters": asked.submitters,
+        "--timeouts": asked.timeouts is not None,
+        "--clients": asked.clients,
+        "--reconfigure": asked.reconfigure,
+    }
+    for option, present in given.items():
+        if present:
+            raise UsageError(f"{option} is for protocols among equals; {spec.name} is over a tree")
+    if asked.tree and asked.tree not in TREES:
+        raise UsageError(f"there is no tree {asked.tree!r}; there are: {', '.join(TREES)}", code="unknown-name")
+    kinds = _kinds(asked.faults, spec)
+    operations = 1 if asked.operations is None else asked.operations
+    end = time.monotonic() + budget
+    reports = [
+        check(spec, name, asked.cores, operations, kinds, end - time.monotonic())
+        for name in TREES
+        if asked.tree in ("", name)
+    ]
+    return reports, {"cores": asked.cores, "operations": operations, "faults": kinds}
+
+
+def _group(
+    spec: ConsistencyProtocolSpec, asked: Asked, budget: float
+) -> tuple[Sequence[AnyReport], Mapping[str, object]]:
+    """An exploration of each way to submit, and, unless faults are named, of each fault: equal shares of the time."""
+    if asked.tree:
+        raise UsageError(f"--tree is for protocols over a tree; {spec.name} is among equals")
+    timeouts = TIMEOUTS * bool(spec.timers) if asked.timeouts is None else asked.timeouts
+    ways = _submitters(asked)
+    kinds = [_kinds(asked.faults, spec)] if asked.faults else [(), *((kind,) for kind in spec.withstands)]
+    rows = [(way, faults) for way in ways for faults in kinds]
+    end = time.monotonic() + budget
+    reports: list[AnyReport] = []
+    for left, (way, faults) in zip(range(len(rows), 0, -1), rows, strict=True):
+        name = ",".join(map(str, way)) + (f" with {', '.join(faults)}" if faults else "")
+        share = (end - time.monotonic()) / left
+        reports.append(
+            check_group(
+                spec,
+                asked.cores,
+                way,
+                faults,
+                timeouts,
+                clients=asked.clients,
+                reconfigure=asked.reconfigure,
+                budget_s=share,
+                name=name,
+            )
+        )
+    sizes = {
+        "members": asked.cores,
+        "clients": asked.clients,
+        "operations": len(ways[0]),
+        "timeouts": timeouts,
+        "faults": kinds[0] if asked.faults else (NONE, *spec.withstands),
+    }
+    return reports, sizes
+
+
+def _submitters(asked: Asked) -> Sequence[tuple[int, ...]]:
+    """Who submits each operation: one by each core, or all by the last; of one operation each core in turn."""
+    count = asked.cores + asked.clients
+    if asked.submitters:
+        try:
+            way = tuple(int(core) for core in asked.submitters.split(","))
+        except ValueError:
+            text = f"--submitters {asked.submitters}: not core numbers with commas between, as 0,1"
+            raise UsageError(text) from None
+        if asked.operations not in (None, len(way) - asked.reconfigure, len(way)):
+            raise UsageError(
+                f"--submitters {asked.submitters} names {len(way)} cores for {asked.operations} operations"
+            )
+        return [way]
+    operations = (2 if asked.operations is None else asked.operations) + asked.reconfigure
+    if operations == 1 or count < 1:
+        return [(core,) for core in range(max(1, count))]
+    return [tuple(index % count for index in range(operations)), (count - 1,) * operations]
+
+
+def _where(report: AnyReport, equals: bool) -> str:
+    return f"submitted by {report.name}" if equals else f"over {report.name}"
+
+
+def _word(size: object) -> str:
+    """A size for people."""
+    return (", ".join(map(str, size)) or NONE) if isinstance(size, tuple) else str(size)
 
 
 def _fail(error: MultikernelError) -> NoReturn:
@@ -92,9 +215,15 @@ def _write(path: Path, text: str) -> None:
         raise FileError(f"{path}: {error.strerror}", code="not-writable") from None
 
 
-def _show(spec: ConsistencyProtocolSpec, reports: Sequence[Report], found: Report | None) -> None:
-    heads = ("tree", "states", "transitions", "ends", "states/s")
-    rows = [(r.tree, str(r.states), str(r.transitions), str(sum(r.ends.values())), str(_rate(r))) for r in reports]
+def _show(
+    spec: ConsistencyProtocolSpec,
+    reports: Sequence[AnyReport],
+    found: AnyReport | None,
+    properties: Mapping[str, str],
+    kind: str,
+) -> None:
+    heads = (kind, "states", "transitions", "ends", "states/s")
+    rows = [(r.name, str(r.states), str(r.transitions), str(sum(r.ends.values())), str(_rate(r))) for r in reports]
     output.emit_table([heads, *rows], "  ")
     reached = [number for report in reports for number in report.reached]
     output.emit(output.style("steps", "bold"))
@@ -110,35 +239,37 @@ def _show(spec: ConsistencyProtocolSpec, reports: Sequence[Report], found: Repor
     violated = [report.violation.name for report in reports if report.violation]
     whole = all(report.whole for report in reports)
     output.emit(output.style("properties", "bold"))
-    for name, text in PROPERTIES.items():
+    for name, text in properties.items():
         word = "violated" if name in violated else "holds" if whole else "no violation found"
         output.emit(f"  {name}: {word}: {text}")
     if found is not None and found.violation is not None:
-        output.emit(output.style(f"over {found.tree}, in {len(found.violation.moves)} steps", "bold"))
+        output.emit(output.style(f"{_where(found, kind != 'tree')}, in {len(found.violation.moves)} steps", "bold"))
         for line in lines(found.model, found.violation):
             output.emit(f"  {line}")
 
 
-def _length(report: Report) -> int:
+def _length(report: AnyReport) -> int:
     return len(report.violation.moves) if report.violation else 0
 
 
-def _rate(report: Report) -> int:
+def _rate(report: AnyReport) -> int:
     return int(report.states / max(report.seconds, 1e-6))
 
 
 def _document(
-    spec: ConsistencyProtocolSpec, reports: Sequence[Report], cores: int, operations: int, faults: Sequence[str]
+    spec: ConsistencyProtocolSpec,
+    reports: Sequence[AnyReport],
+    sizes: Mapping[str, object],
+    properties: Mapping[str, str],
+    kind: str,
 ) -> dict[str, object]:
     return {
         "protocol": spec.name,
-        "cores": cores,
-        "operations": operations,
-        "faults": faults,
-        "properties": PROPERTIES,
-        "trees": [
+        **sizes,
+        "properties": properties,
+        kind: [
             {
-                "tree": report.tree,
+                "tree" if kind == "trees" else "submitters": report.name,
                 "states": report.states,
                 "transitions": report.transitions,
                 "whole": report.whole,
@@ -157,7 +288,7 @@ def _document(
     }
 
 
-def _violation(report: Report) -> dict[str, object] | None:
+def _violation(report: AnyReport) -> dict[str, object] | None:
     violation = report.violation
     if violation is None:
         return None
