@@ -97,8 +97,9 @@ class ProtocolStep(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ConsistencyProtocolSpec(Spec):
     """A consistency protocol as step functions, over a tree or among equals.  `replicates` names the objects it can
-    serve.  For `mkit check`: `phases` names the numbers of its messages from 1, `steps` are what it does, and
-    `withstands` the faults under which it still promises all but to finish.
+    serve; of those that serve one the least `rank` is bound, and between two of the same the board must choose.  For
+    `mkit check`: `phases` names the numbers of its messages from 1, `steps` are what it does, and `withstands` the
+    faults under which it still promises all but to finish.
 
     `members` says who holds the object: the cores that the asking process has `spanned`, as over a tree, or, among
     equals, `all` cores or a `few`.  Among equals besides: `timers` names its timers from 1; `order` is what it
@@ -117,6 +118,7 @@ class ConsistencyProtocolSpec(Spec):
     members: Literal["spanned", "all", "few"] = "spanned"
     order: Literal["linear", "eventual"] = "linear"
     survives: Literal["none", "minority", "any"] = "none"
+    rank: int = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,11 +130,12 @@ def test_each_difference_is_named(tmp_path: Path) -> None:
         "transport:hops:1, transport:shared:package: was ump of in-memory 9, sources none, is ump of in-memory 0, "
         "sources none"
     ]
-    policy = replace(now, kit=Kit("0.0", (("home", "cd" * 32), *now.kit.policies[2:])))
+    policy = replace(now, kit=Kit("0.0", (("home", "cd" * 32), *now.kit.policies[3:])))
     lines = list(differences(policy, now))
     assert lines[0] == f"kit: was 0.0, is {now.kit.version}"
     assert lines[1].startswith("policy gateway: was none, is ")
-    assert lines[2].startswith("policy home: was cdcdcdcdcdcd, is ")
+    assert lines[2].startswith("policy group: was none, is ")
+    assert lines[3].startswith("policy home: was cdcdcdcdcdcd, is ")
     board = replace(now, board_hash="ef" * 32, boot=("more",))
     assert list(differences(board, now))[1:] == ["and with that: boot"]
 

@@ -34,7 +34,7 @@ PLUGINS = (
     predicate("window(transport: str, slots: int)", "Messages a channel of it holds each way, where it says so."),
     predicate("cpu_driver(driver: str, isa: str)", "An installed CPU driver; empty: for any."),
     predicate("monitor(monitor: str)", "An installed monitor."),
-    predicate("protocol(protocol: str)", "An installed consistency protocol."),
+    predicate("protocol(protocol: str, rank: int)", "An installed consistency protocol; the least rank wins."),
     predicate("replicates(protocol: str, object: str)", "What it can keep consistent."),
     predicate("facet(kind: str, plugin: str, platform: str)", "It runs on this platform kind; `any`: none was named."),
     predicate("platform(platform: str)", "The platform kind assembled for; `any`: none was named."),
@@ -78,7 +78,7 @@ def assert_plugins(skb: Skb, registry: Registry, platform: str) -> None:
     for protocol in registry.consistency_protocols:
         origin = registry.consistency_protocols.origin(protocol.name)
         about = _Installed(skb, origin, protocol, "protocol", protocol.name, platform)
-        about.fact("protocol", protocol.name)
+        about.fact("protocol", protocol.name, protocol.rank)
         for replicated in protocol.replicates:
             about.fact("replicates", protocol.name, replicated)
         installed.append(about)

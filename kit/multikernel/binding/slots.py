@@ -6,7 +6,8 @@
 
 Slots: `cpu-driver:KIND`, `monitor`, `transport:CLASS` (`transport:self` for messages within a core),
 `consistency:OBJECT`.  What the board names is taken if it serves; what it leaves `auto` is decided by
-the policies, and must be decidable: two candidates without a rank are an error, never a silent pick.
+the policies, and must be decidable: two candidates without a rank are an error, never a silent pick, and so are two
+protocols of the same.
 
 May not know: platforms, the blueprint.
 """
@@ -72,15 +73,21 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How a kind of slot is asked for.  `serves` and `candidate` are predicates; in the first the plugin
-    comes before the subject, in the second after it."""
+    """How a kind of slot is asked for.  `serves`, `candidate` and, of a ranked one, `first` are predicates; in `serves`
+    the plugin comes before the subject, in the others after it.  `ties` says that of equal rank the first by name is
+    taken."""
 
     kind: str
     serves: str
     candidate: str
     installed: tuple[str, ...]
     subject: Row
-    ranked: bool = False
+    first: str = ""
+    ties: bool = False
+
+    @property
+    def ranked(self) -> bool:
+        return bool(self.first)
 
 
 class Slots:
@@ -100,7 +107,7 @@ class Slots:
         topology = self._board.topology()
         kinds = dict.fromkeys(core.kind for core in topology.cores)
         named = [slot.removeprefix("consistency:") for slot in self._named if slot.startswith("consistency:")]
-        served = {str(name) for (name,) in self._skb.query("protocol_candidate(O, _)").rows}
+        served = {str(name) for (name,) in self._skb.query("protocol_candidate(O, _, _)").rows}
         local = self._skb.query(f"transport_candidate({self._self[0]}, {self._self[1]}, _, T)")
         return (
             *(f"cpu-driver:{kind}" for kind in sorted(kinds)),
@@ -134,8 +141,9 @@ class Slots:
             return Decision(slot, named, self._goal(shape, named, candidates, named), named_at, candidates)
         if not candidates:
             raise BindingError(self._unmet(slot, shape), slot=slot)
-        if len(candidates) > 1 and not shape.ranked:
-            names = ", ".join(c.name for c in candidates)
+        equal = [c for c in candidates if c.rank == candidates[0].rank]
+        if len(equal) > 1 and not shape.ties:
+            names = ", ".join(c.name for c in equal)
             head, _, subject = slot.partition(":")
             fix = f"{head}: {{{subject}: {candidates[0].name}}}" if subject else f"{head}: {candidates[0].name}"
             raise BindingError(
@@ -150,8 +158,8 @@ class Slots:
         """Of several, the one the policy names."""
         if len(candidates) == 1 or not shape.ranked:
             return candidates[0].name
-        a, b = shape.subject
-        ((name,),) = self._skb.query(f"transport_of({a}, {b}, T)").rows
+        subject = "".join(f"{value!r}, " for value in shape.subject)
+        ((name,),) = self._skb.query(f"{shape.first}({subject}P)").rows
         return str(name)
 
     def candidates(self, slot: str, pair: tuple[int, int] | None = None) -> tuple[Candidate, ...]:
@@ -197,10 +205,14 @@ class Slots:
             case "transport" if subject == "self" or self.pair_of(subject) is not None:
                 subjects = pair or self.pair_of(subject) or self._self
                 installed = registry.transports.names()
-                return _Shape("transport", "transport_serves", "transport_candidate", installed, subjects, ranked=True)
+                return _Shape(
+                    "transport", "transport_serves", "transport_candidate", installed, subjects, "transport_of", True
+                )
             case "consistency" if slot in self.all():
                 installed = registry.consistency_protocols.names()
-                return _Shape("protocol", "protocol_serves", "protocol_candidate", installed, (subject,))
+                return _Shape(
+                    "protocol", "protocol_serves", "protocol_candidate", installed, (subject,), "protocol_of"
+                )
         raise unknown_slot(slot, self.all(), self._board.name)
 
     def _candidates(self, shape: _Shape) -> tuple[Candidate, ...]:
@@ -212,7 +224,7 @@ class Slots:
 
     def _reject(self, name: str, shape: _Shape) -> Rejected:
         failures = self._skb.why_not(shape.serves, name, *shape.subject)
-        if not failures and shape.ranked:  # a channel carries both ways
+        if not failures and shape.kind == "transport":  # a channel carries both ways
             failures = self._skb.why_not(shape.serves, name, *reversed(shape.subject))
         if failures:
             return Rejected(name, str(failures[0]), failures[0])
@@ -253,7 +265,7 @@ class Slots:
         raise BindingError(f"{text}; {served} would serve", slot=slot)
 
     def _unmet(self, slot: str, shape: _Shape) -> str:
-        cores = f" (cores {', '.join(map(str, shape.subject))})" if shape.ranked else ""
+        cores = f" (cores {', '.join(map(str, shape.subject))})" if shape.kind == "transport" else ""
         lines = [f"slot {slot}{cores}: no installed plugin serves it" + self._problems()]
         for reject in self._rejected(shape):
             lines.append(f"  {reject.name} needs {reject.unmet}")
@@ -279,7 +291,7 @@ class Slots:
 
     def _goal(self, shape: _Shape, chosen: str, candidates: tuple[Candidate, ...], named: str) -> Key:
         if shape.ranked and named == AUTO:
-            return "transport_of", (*shape.subject, chosen)
+            return shape.first, (*shape.subject, chosen)
         if shape.ranked:
             rank = next(c.rank for c in candidates if c.name == chosen)
             return shape.candidate, (*shape.subject, rank, chosen)

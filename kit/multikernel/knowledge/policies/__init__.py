@@ -24,7 +24,7 @@ POLICIES: dict[str, tuple[str, ...]] = {
     "transport": ("transport_candidate/4", "transport_of/3", "carrier_of/4", "slots/2"),
     "home": ("home/4",),
     "side": ("side_region/3",),
-    "slots": ("driver_candidate/2", "monitor_candidate/1", "protocol_candidate/2", "runs/2"),
+    "slots": ("driver_candidate/2", "monitor_candidate/1", "protocol_candidate/3", "protocol_of/2", "runs/2"),
     "tree": ("close/2", "multicast_order/3", "numa_order/3"),
     "memory": ("memory/3",),
     "placement": ("may_drive/2", "placement/3"),
