@@ -1,14 +1,13 @@
-"""What a simulated message costs: this engine, its twin in Python, SimPy as its users write it, heapq with callbacks.
+"""What a simulated message costs: this engine against SimPy, heapq with callbacks, its twin in Python, and Numba.
 
-    python tests/benchmarks/engine.py [--rounds N] [--json]
+    python -m tests.benchmarks.engine [--rounds N] [--messages N] [--json] [--source]
 
-Two programs, the same in each engine and checked to end at the same virtual time:
+Three programs (engines.py), the same in each engine and checked to end at the same virtual time.  Rounds of the
+engines are interleaved, so that a busy machine troubles all alike; figures are medians of processor time, ratios are
+medians of ratios within a round.  Then, of this engine alone: how the cost of a message of `shootdown` grows from 8
+cores to 4096, sizes interleaved too, and the bytes a core takes.  Each figure stands beside its bar, of BARS.
 
-    shootdown   core 0 tells 63 cores, each works 20 ns and answers; again and again
-    rpc         32 clients each call a server of their own, one call at a time
-
-Rounds of the engines are interleaved, so that a busy machine troubles all alike; medians of processor time, and
-ratios within a round.
+Numba is optional: without it the row says so (`pip install 'multikernel-kit[bench]'`).
 """
 
 from __future__ import annotations
@@ -18,222 +17,48 @@ import gc
 import inspect
 import json
 import time
-from collections.abc import Callable, Generator
-from heapq import heappop, heappush
+import tracemalloc
+from dataclasses import asdict, dataclass
 from statistics import median
-from types import ModuleType
-from typing import TypeAlias
-
-import simpy
 
 from mk_sim import _engine, engine_python
+from tests.benchmarks.engines import Program, messages, ours, tuned_simpy, with_heapq, with_simpy
 
-CORES = 64
-LATENCY = 300_000
-SEND, TAKE, WORK = 1_000, 1_000, 20_000
-"""Picoseconds to send, to take a message, to work on one."""
-Program: TypeAlias = Callable[[int], int]
-"""Runs so many turns and returns the virtual time at the end, ps."""
-
-
-def ours(module: ModuleType, digest: bool) -> dict[str, Program]:
-    Engine, Port = module.Engine, module.Port
-
-    def shootdown(turns: int) -> int:
-        engine = Engine(1, digest)
-        ports = [Port(engine.actor(number)) for number in range(CORES)]
-
-        async def master(port: Port) -> None:
-            actor = port.actor
-            for _ in range(turns):
-                for slave in ports[1:]:
-                    actor.spend(SEND)
-                    port.send(slave, b"unmap", LATENCY)
-                for _ in ports[1:]:
-                    await port.recv()
-                    actor.spend(TAKE)
-
-        async def slave(port: Port) -> None:
-            actor = port.actor
-            for _ in range(turns):
-                await port.recv()
-                actor.spend(WORK)
-                port.send(ports[0], b"done", LATENCY)
-
-        ports[0].actor.start(master(ports[0]))
-        for port in ports[1:]:
-            port.actor.start(slave(port))
-        engine.run()
-        return ports[0].actor.clock
-
-    def rpc(turns: int) -> int:
-        engine = Engine(1, digest)
-        ports = [Port(engine.actor(number)) for number in range(CORES)]
-
-        async def client(port: Port, server: Port) -> None:
-            for _ in range(turns):
-                port.send(server, b"call", LATENCY)
-                await port.recv()
-                port.actor.spend(WORK)
-
-        async def serve(port: Port, client: Port) -> None:
-            for _ in range(turns):
-                await port.recv()
-                port.actor.spend(WORK)
-                port.send(client, b"reply", LATENCY)
-
-        for a, b in zip(ports[::2], ports[1::2], strict=True):
-            a.actor.start(client(a, b))
-            b.actor.start(serve(b, a))
-        engine.run()
-        return ports[0].actor.clock
-
-    return {"shootdown": shootdown, "rpc": rpc}
-
-
-def with_simpy() -> dict[str, Program]:
-    class Cable:
-        """A mailbox behind a delay, as in SimPy's own example of an event with latency."""
-
-        def __init__(self, env: simpy.Environment) -> None:
-            self.env = env
-            self.store = simpy.Store(env)
-
-        def latency(self, message: bytes) -> Generator[simpy.Event, object, None]:
-            yield self.env.timeout(LATENCY)
-            self.store.put(message)
-
-        def put(self, message: bytes) -> None:
-            self.env.process(self.latency(message))
-
-        def get(self) -> simpy.Event:
-            return self.store.get()
-
-    def shootdown(turns: int) -> int:
-        env = simpy.Environment()
-        to = [Cable(env) for _ in range(CORES)]
-
-        def master() -> Generator[simpy.Event, object, None]:
-            for _ in range(turns):
-                for cable in to[1:]:
-                    yield env.timeout(SEND)
-                    cable.put(b"unmap")
-                for _ in to[1:]:
-                    yield to[0].get()
-                    yield env.timeout(TAKE)
-
-        def slave(cable: Cable) -> Generator[simpy.Event, object, None]:
-            for _ in range(turns):
-                yield cable.get()
-                yield env.timeout(WORK)
-                to[0].put(b"done")
-
-        env.process(master())
-        for cable in to[1:]:
-            env.process(slave(cable))
-        env.run()
-        return int(env.now)
-
-    def rpc(turns: int) -> int:
-        env = simpy.Environment()
-
-        def client(out: Cable, back: Cable) -> Generator[simpy.Event, object, None]:
-            for _ in range(turns):
-                out.put(b"call")
-                yield back.get()
-                yield env.timeout(WORK)
-
-        def serve(out: Cable, back: Cable) -> Generator[simpy.Event, object, None]:
-            for _ in range(turns):
-                yield out.get()
-                yield env.timeout(WORK)
-                back.put(b"reply")
-
-        for _ in range(CORES // 2):
-            out, back = Cable(env), Cable(env)
-            env.process(client(out, back))
-            env.process(serve(out, back))
-        env.run()
-        return int(env.now)
-
-    return {"shootdown": shootdown, "rpc": rpc}
-
-
-def with_heapq() -> dict[str, Program]:
-    def shootdown(turns: int) -> int:
-        heap: list[tuple[int, int, Callable[[int], None], int]] = []
-        clock = [0] * CORES
-        sequence = now = done = acks = 0
-
-        def begin() -> None:
-            nonlocal sequence
-            for core in range(1, CORES):
-                clock[0] += SEND
-                sequence += 1
-                heappush(heap, (clock[0] + LATENCY, sequence, slave, core))
-
-        def slave(core: int) -> None:
-            nonlocal sequence
-            clock[core] = max(clock[core], now) + WORK
-            sequence += 1
-            heappush(heap, (clock[core] + LATENCY, sequence, ack, 0))
-
-        def ack(_: int) -> None:
-            nonlocal acks, done
-            clock[0] = max(clock[0], now) + TAKE
-            acks += 1
-            if acks == CORES - 1:
-                acks = 0
-                done += 1
-                if done < turns:
-                    begin()
-
-        begin()
-        while heap:
-            now, _, call, argument = heappop(heap)
-            call(argument)
-        return clock[0]
-
-    def rpc(turns: int) -> int:
-        heap: list[tuple[int, int, Callable[[int], None], int]] = []
-        clock = [0] * CORES
-        left = [turns] * CORES
-        sequence = now = 0
-
-        def client(core: int) -> None:
-            nonlocal sequence
-            clock[core] = max(clock[core], now) + WORK
-            left[core] -= 1
-            if left[core]:
-                sequence += 1
-                heappush(heap, (clock[core] + LATENCY, sequence, serve, core + 1))
-
-        def serve(core: int) -> None:
-            nonlocal sequence
-            clock[core] = max(clock[core], now) + WORK
-            sequence += 1
-            heappush(heap, (clock[core] + LATENCY, sequence, client, core - 1))
-
-        for core in range(1, CORES, 2):
-            sequence += 1
-            heappush(heap, (LATENCY, sequence, serve, core))
-        while heap:
-            now, _, call, argument = heappop(heap)
-            call(argument)
-        return clock[0]
-
-    return {"shootdown": shootdown, "rpc": rpc}
-
-
-ENGINES = {
+BARS = {
+    "SimPy": ("at least", 60.0),
+    "SimPy, tuned by hand": ("at least", 12.0),
+    "heapq callbacks": ("at least", 3.0),
+    "Numba, jitted whole": ("at least", 0.2),
+    "growth, 8 to 4096 cores": ("at most", 1.3),
+    "bytes a core": ("at most", 1024.0),
+}
+"""What the engine is to reach: times its speed, growth of cost, memory."""
+JITTED = "Numba, jitted whole"
+SIZES = (8, 64, 512, 4096)
+GROWTH_MESSAGES = 50_000
+"""Of the shorter run of one size: six turns of 4096 cores."""
+MESSAGES = messages()
+"""A turn's."""
+ENGINES: dict[str, dict[str, Program]] = {
     "engine": ours(_engine, digest=False),
     "engine, digest": ours(_engine, digest=True),
     "engine in Python": ours(engine_python, digest=False),
     "heapq callbacks": with_heapq(),
+    "SimPy, tuned by hand": tuned_simpy(),
     "SimPy": with_simpy(),
 }
-MESSAGES = {"shootdown": 2 * (CORES - 1), "rpc": CORES}
-"""A turn's."""
+
+
+@dataclass
+class Result:
+    """Nanoseconds a message and times the engine's time, by program and engine; by size what a message of
+    `shootdown` costs beside the same round's at the least size; bytes."""
+
+    ns: dict[str, dict[str, float]]
+    times: dict[str, dict[str, float]]
+    growth: dict[int, float]
+    bytes_a_core: int
+    bytes_with_coroutine: int
 
 
 def timed(program: Program, turns: int) -> tuple[int, int]:
@@ -243,17 +68,26 @@ def timed(program: Program, turns: int) -> tuple[int, int]:
     return program(turns), time.process_time_ns() - start
 
 
-def measure(rounds: int, messages: int) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
-    """ns a message by program and engine, and how many times the engine's speed each of the others' is: medians
-    over interleaved rounds."""
+def engines() -> dict[str, dict[str, Program]]:
+    """Those above, and Numba's where it is installed."""
+    try:
+        from tests.benchmarks.jitted import programs
+    except ImportError:
+        return ENGINES
+    return ENGINES | {JITTED: programs()}
+
+
+def compare(rounds: int, wanted: int) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """Medians over interleaved rounds of about `wanted` messages: `ns` and `times` of the result."""
     result: dict[str, dict[str, float]] = {}
     ratios: dict[str, dict[str, float]] = {}
+    every = engines()
     for program, per_turn in MESSAGES.items():
-        turns = max(2, messages // per_turn)
-        samples: dict[str, list[float]] = {name: [] for name in ENGINES}
+        turns = max(2, wanted // per_turn)
+        samples: dict[str, list[float]] = {name: [] for name in every}
         ends = set()
         for _ in range(rounds):
-            for name, programs in ENGINES.items():
+            for name, programs in every.items():
                 end, ns = timed(programs[program], turns)
                 ends.add(end)
                 samples[name].append(ns / (turns * per_turn))
@@ -266,22 +100,92 @@ def measure(rounds: int, messages: int) -> tuple[dict[str, dict[str, float]], di
     return result, ratios
 
 
+def growth(rounds: int) -> dict[int, float]:
+    """By size, what a message of `shootdown` costs beside the same round's at the least size: what a run of three
+    times the messages takes longer, so that making the cores does not count."""
+    samples: dict[int, list[float]] = {size: [] for size in SIZES}
+    programs = {size: ours(_engine, digest=False, cores=size)["shootdown"] for size in SIZES}
+    for _ in range(rounds):
+        for size, program in programs.items():
+            per_turn = messages(size)["shootdown"]
+            turns = GROWTH_MESSAGES // per_turn
+            longer = timed(program, 3 * turns)[1] - timed(program, turns)[1]
+            samples[size].append(longer / (2 * turns * per_turn))
+    least = samples[SIZES[0]]
+    return {size: median(ns / base for ns, base in zip(each, least, strict=True)) for size, each in samples.items()}
+
+
+def memory(cores: int = SIZES[-1]) -> tuple[int, int]:
+    """Bytes allocated for a core: its actor and its port after they have sent and received, the engine's queue
+    shared out; and the same with the coroutine that the program runs on it."""
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    engine = _engine.Engine(1, False)
+    ports = [_engine.Port(engine.actor(number)) for number in range(cores)]
+
+    async def serve(port: _engine.Port) -> None:
+        while await port.recv() != b"end":
+            port.send(ports[0], b"done", 300_000)
+
+    for port in ports[1:]:
+        port.actor.start(serve(port))
+        ports[0].send(port, b"call", 300_000)
+    engine.run()
+    with_coroutine = tracemalloc.get_traced_memory()[0] - before
+    for port in ports[1:]:
+        ports[0].send(port, b"end", 1_000_000)
+    engine.run()
+    assert not engine.waiting()
+    alone = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    return alone // cores, with_coroutine // cores
+
+
+def measure(rounds: int, wanted: int) -> Result:
+    ns, times = compare(rounds, wanted)
+    return Result(ns, times, growth(rounds), *memory())
+
+
+def verdict(what: str, figure: float) -> str:
+    side, bar = BARS[what]
+    met = figure >= bar if side == "at least" else figure <= bar
+    return f"{side} {bar:g}: " + ("met" if met else f"missed, by {abs(figure - bar) / bar:.0%}")
+
+
+def show(result: Result) -> None:
+    for title, table, digits in (("ns a message", result.ns, 0), ("times the engine's time", result.times, 2)):
+        print(f"{title:<26}" + "".join(f"{program:>11}" for program in table))
+        for name in next(iter(table.values())):
+            print(f"  {name:<24}" + "".join(f"{row[name]:>11.{digits}f}" for row in table.values()))
+    print("\nbars")
+    for name in BARS:
+        for program, row in result.times.items():
+            if name in row:
+                print(f"  {name + ', ' + program:<34}{row[name]:>9.2f}  {verdict(name, row[name])}")
+    if JITTED not in result.times["rpc"]:
+        print(f"  {JITTED:<34}{'absent':>9}  Numba is not installed")
+    for size, ratio in result.growth.items():
+        print(f"  a message at {size:>4} cores, times{'':<6}{ratio:>9.2f}")
+    most = result.growth[SIZES[-1]]
+    print(f"  {'growth, 8 to 4096 cores':<34}{most:>9.2f}  {verdict('growth, 8 to 4096 cores', most)}")
+    print(f"  {'bytes a core':<34}{result.bytes_a_core:>9}  {verdict('bytes a core', result.bytes_a_core)}")
+    print(f"  {'and with its coroutine':<34}{result.bytes_with_coroutine:>9}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--messages", type=int, default=10_000)
+    parser.add_argument("--messages", type=int, default=20_000, help="of each program and engine, a round")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--source", action="store_true", help="print the SimPy programs too")
     options = parser.parse_args()
-    result, ratios = measure(options.rounds, options.messages)
+    result = measure(options.rounds, options.messages)
     if options.json:
-        print(json.dumps({"ns_per_message": result, "times_the_engine": ratios}))
+        print(json.dumps(asdict(result)))
         return
-    print("The SimPy programs:\n")
-    print(inspect.getsource(with_simpy))
-    for title, table, digits in (("ns a message", result, 0), ("times the engine's time", ratios, 2)):
-        print(f"{title:<26}" + "".join(f"{program:>12}" for program in table))
-        for name in ENGINES:
-            print(f"  {name:<24}" + "".join(f"{row[name]:>12.{digits}f}" for row in table.values()))
+    if options.source:
+        print(inspect.getsource(with_simpy), inspect.getsource(tuned_simpy), sep="\n")
+    show(result)
 
 
 if __name__ == "__main__":
