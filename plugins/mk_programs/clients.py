@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 OBJECTS = ("log", "store", "load", "reservation")
 COLUMNS = ("object", "protocol", "clients", "calls", "answered", "cycles_per_call")
 SERVICE = "clients"
-LOOK_NS = 100_000
-"""How often main looks whether all are done."""
+LOOK_NS = 1_000_000
+"""How often main looks whether all are done, at last; at first every FIRST_LOOK_NS."""
+FIRST_LOOK_NS = 10_000
 
 
 class Work(NamedTuple):
@@ -79,8 +80,10 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
                 continue  # a core that is not up
             started += 1
     await tally.add(await Client(dispatcher, work).run())
+    look_ns = FIRST_LOOK_NS
     while tally.clients < started and await dispatcher.now() - tally.last_ns < patience_ns:
-        await dispatcher.sleep(LOOK_NS)
+        await dispatcher.sleep(look_ns)
+        look_ns = min(2 * look_ns, LOOK_NS)
     cycles = await dispatcher.cycles() - before
     await dispatcher.sleep(environment.count("settle_us", 0, least=0) * 1000)
     per_call = cycles // max(1, tally.answered)

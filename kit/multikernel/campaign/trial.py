@@ -31,7 +31,9 @@ PROGRAM = "clients"
 OBJECTS = ("log", "store", "load", "reservation")
 """What that program knows to ask for."""
 TIMEOUT_NS = 5_000_000_000
-"""Virtual time of a run: ten times what the program waits for who says nothing."""
+"""Virtual time of a run: far more than the program waits for who says nothing."""
+PATIENCE_US = 100_000
+"""How long the program waits for clients of which it hears nothing."""
 SETTLE_US = 100_000
 """What replicas have to come to hold the same after the last call: a thousand ticks of a peer's timers."""
 
@@ -102,6 +104,7 @@ def trial(subject: Subject, schedule: Schedule) -> Run:
             cores=work.cores,
             outstanding=work.outstanding,
             keys=work.keys,
+            patience_us=PATIENCE_US,
             settle_us=SETTLE_US,
         )
     except ProgramFailed as error:

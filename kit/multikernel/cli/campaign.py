@@ -26,6 +26,7 @@ from multikernel.cli import output
 from multikernel.errors import MultikernelError, UsageError
 from multikernel.faults import Kind, nanoseconds
 from multikernel.files import write_whole
+from multikernel.spec import ConsistencyProtocolSpec
 
 NONE = "none"
 
@@ -90,13 +91,17 @@ def field_of(subject: Subject, seed: int, kinds: tuple[Kind, ...], most: int, ji
     )
 
 
+def withstood(spec: ConsistencyProtocolSpec) -> tuple[Kind, ...]:
+    """What a protocol says it withstands, and what delays without losing anything."""
+    return tuple(kind for kind in KINDS if kind in ("stall", "skew", "cut", "delay", *spec.withstands))
+
+
 def _kinds(faults: str, subject: Subject) -> tuple[Kind, ...]:
     """The kinds that were named; else what the protocol withstands, and what delays without losing."""
     if faults == NONE:
         return ()
     if not faults:
-        withstood = ("stall", "skew", "cut", "delay", *subject.spec.withstands)
-        return tuple(kind for kind in KINDS if kind in withstood)
+        return withstood(subject.spec)
     names = [name.strip() for name in faults.split(",")]
     if unknown := [name for name in names if name not in KINDS]:
         raise UsageError(

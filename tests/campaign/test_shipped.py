@@ -1,0 +1,17 @@
+"""A few runs of every protocol that comes with the kit; `run.py` beside this file makes as many as one likes."""
+
+from __future__ import annotations
+
+import pytest
+
+from multikernel.campaign.runner import campaign
+from tests.campaign.run import SUBJECTS, prepared
+
+
+@pytest.mark.parametrize(("board", "name"), SUBJECTS)
+def test_nothing_is_violated(board: str, name: str) -> None:
+    subject, drawn = prepared(board, name, seed=11)
+    report = campaign(subject, drawn, 60, 1, 120.0, lambda _: None)
+    assert report.violating is None
+    assert report.runs == report.distinct == 60
+    assert report.answered > 0
