@@ -64,7 +64,6 @@ class Plan(NamedTuple):
     happened: tuple[Fault, ...] = ()
     dead: int = 0
     down: int = 0
-    behind: tuple[int, ...] = ()
 
 
 class Move(NamedTuple):
@@ -129,7 +128,7 @@ class Explorer(ABC, Generic[M]):
         self._into = [[c for c, (_, to) in enumerate(model.channels) if to == core] for core in range(model.cores)]
         self._to = [target for _, target in model.channels]
         self._all = (1 << len(model.channels)) - 1
-        self._chosen: dict[tuple[int, int, int, int, tuple[tuple[int, int], ...], int], int] = {}
+        self._chosen: dict[tuple[int, int, int, int, int], int] = {}
 
     # What a kind of protocol adds
 
@@ -138,9 +137,8 @@ class Explorer(ABC, Generic[M]):
         """What a core that lives can do of its own."""
 
     @abstractmethod
-    def able(self, state: State, plan: Plan) -> tuple[int, int, tuple[tuple[int, int], ...]]:
-        """Who (bit i for core i) can do something of its own that it will do; something that it may do; and pairs of
-        which the first may bring the second an event otherwise than by a message."""
+    def able(self, state: State, plan: Plan) -> tuple[int, int]:
+        """Who (bit i for core i) can do something of its own that it will do; something that it may do."""
 
     @abstractmethod
     def problem(self, move: Move) -> tuple[str, str] | None:
@@ -157,11 +155,11 @@ class Explorer(ABC, Generic[M]):
 
     # Search
 
-    def start(self, faults: Sequence[Fault], behind: tuple[int, ...] = ()) -> State:
+    def start(self, faults: Sequence[Fault]) -> State:
         """The state before anything, in which `faults` may happen."""
         model = self.model
         locals_ = [model.first(core) for core in range(model.cores)]
-        return self.plan(Plan(tuple(sorted(faults)), behind=behind)), *locals_, *([0] * len(model.channels))
+        return self.plan(Plan(tuple(sorted(faults)))), *locals_, *([0] * len(model.channels))
 
     def starts(self, kinds: Sequence[str]) -> Iterable[State]:
         """Every state before anything: a place for each fault of `kinds`."""
@@ -372,13 +370,11 @@ class Explorer(ABC, Generic[M]):
             known = self._chosen[key] = self._choose(*key)
         return known
 
-    def _choose(
-        self, waiting: int, dead: int, will: int, may: int, brings: tuple[tuple[int, int], ...], uses: int
-    ) -> int:
+    def _choose(self, waiting: int, dead: int, will: int, may: int, uses: int) -> int:
         alive = [core for core in range(self.model.cores) if not dead >> core & 1]
         must = [core for core in alive if will >> core & 1 or any(waiting >> c & 1 for c in self._into[core])]
         able = [core for core in alive if may >> core & 1 or core in must]
-        edges = [pair for channel, pair in enumerate(self.model.channels) if uses >> channel & 1] + list(brings)
+        edges = [pair for channel, pair in enumerate(self.model.channels) if uses >> channel & 1]
         for core in sorted(must, reverse=True):
             others = {other: None for other in able if other != core}
             grown = 0
@@ -388,9 +384,7 @@ class Explorer(ABC, Generic[M]):
                     if source in others and target != core and target in alive:
                         others[target] = None
             empty = [c for c in self._into[core] if uses >> c & 1 and not waiting >> c & 1]
-            if any(self.model.channels[c][0] in others for c in empty):
-                continue
-            if not any(source in others and target == core for source, target in brings):
+            if not any(self.model.channels[c][0] in others for c in empty):
                 return core
         return -1
 

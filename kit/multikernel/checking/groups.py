@@ -3,13 +3,13 @@
     check_group(spec, cores=3, submitters=(0, 1), faults=("stop",), timeouts=2) -> Report
 
 In an exploration a timer that is armed may run out at any moment, early or late, `timeouts` times in all: everywhere.
-Real time is judged in explorations of their own, one for each two operations, in which the second is submitted only
-after the first was answered as accepted: whoever knows of the answer tells whoever submits, by a word outside of the
-protocol.  In these alone, what is submitted later can be told from what merely happened to be tried later.
-
 Where no message is under way, an exploration has an end, and the run goes on in fairness: timers run out, those first
 that are due first, and what is sent arrives before the next does, in the order sent, until nothing is armed.  If the
 faults before are ones that the protocol survives, this settles what comes to be in the end.
+
+That a linear order is that of time needs no exploration: what is answered as accepted has been carried out (answer), on
+a core that has carried out all places up to it (order), none of them what nobody has submitted yet (validity); so that
+is behind it there, and everywhere (agreement).
 
 May not know: what a protocol does in a turn.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import combinations_with_replacement, permutations
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 from multikernel.checking.explore import FALLS, MISHAPS, TIMEOUT, End, Explorer, Fault, Move, Plan, Report, State
@@ -83,41 +83,19 @@ class GroupExplorer(Explorer[PeerModel]):
         self._submits = [core for core in range(model.cores) if model.of_core[core]]
 
     def starts(self, kinds: Sequence[str]) -> Iterable[State]:
-        model = self.model
-        values = [index for index, operation in enumerate(model.operations, 1) if operation.concerns < 0]
-        behinds = [(), *(permutations(values, 2) if model.linear else ())]
-        places = combinations_with_replacement(range(model.cores), self._timeouts)
+        places = combinations_with_replacement(range(self.model.cores), self._timeouts)
         timers = [[Fault(TIMEOUT, core) for core in chosen] for chosen in places]
         for state in super().starts(kinds):
             pending = self.plans[state[0]].pending
-            for timer in timers:
-                for behind in behinds:
-                    if not behind or self._possible(*behind):
-                        yield self.start([*pending, *timer], behind)
-
-    def _possible(self, first: int, second: int) -> bool:
-        """Whether `second` can be submitted after the answer to `first`: a core submits its own in their order."""
-        operations = self.model.operations
-        return operations[first - 1].core != operations[second - 1].core or first < second
+            yield from (self.start([*pending, *timer]) for timer in timers)
 
     def events(self, state: State, plan: Plan, core: int) -> Sequence[Own]:
         own = self.model.own(core, state[core + 1])
-        if not own or (not plan.pending and not plan.behind and own[0].event == SUBMIT):
+        if not own or Fault(TIMEOUT, core) in plan.pending:
             return own
-        timed = Fault(TIMEOUT, core) in plan.pending
-        return [
-            each for each in own if (timed if each.event != SUBMIT else self._may_submit(state[1:], plan.behind, core))
-        ]
+        return [each for each in own if each.event == SUBMIT]
 
-    def _may_submit(self, locals_: Sequence[int], behind: tuple[int, ...], core: int) -> bool:
-        """Whether a core's next operation does not wait for the answer to another."""
-        model = self.model
-        if not behind or model.of_core[core][model.locals[locals_[core]].submitted] != behind[1]:
-            return True
-        answerer = model.operations[behind[0] - 1].core
-        return any(index == behind[0] and result >= 0 for index, result in model.locals[locals_[answerer]].answered)
-
-    def able(self, state: State, plan: Plan) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+    def able(self, state: State, plan: Plan) -> tuple[int, int]:
         model = self.model
         will = may = 0
         for core in range(model.cores):
@@ -128,13 +106,7 @@ class GroupExplorer(Explorer[PeerModel]):
                     will |= 1 << core
                 else:
                     may |= 1 << core
-        if not plan.behind:
-            return will, may, ()
-        first, second = (model.operations[index - 1].core for index in plan.behind)
-        waits = model.of_core[second][model.locals[state[second + 1]].submitted :]
-        if first == second or plan.behind[1] not in waits:
-            return will, may, ()
-        return will, may, ((first, second),)
+        return will, may
 
     # Judging
 
@@ -144,17 +116,17 @@ class GroupExplorer(Explorer[PeerModel]):
         if move.turn.problem is not None or not move.turn.notable:
             return move.turn.problem
         model = self.model
-        behind = self.plans[move.after[0]].behind
-        key = *behind, *(model.telling(local) for local in move.after[1 : model.cores + 1])
+        locals_ = move.after[1 : model.cores + 1]
+        key = tuple(model.telling(local) for local in locals_)
         if key not in self._judged:
-            self._judged[key] = self._judge([model.locals[n] for n in move.after[1 : model.cores + 1]], behind)
+            self._judged[key] = self._judge([model.locals[local] for local in locals_])
         return self._judged[key]
 
-    def _judge(self, locals_: Sequence[LocalPeer], behind: tuple[int, ...]) -> tuple[str, str] | None:
+    def _judge(self, locals_: Sequence[LocalPeer]) -> tuple[str, str] | None:
         """What all cores have carried out and answered, against each other."""
         told = [(core, log) for core, now in enumerate(locals_) for log in (now.former, now.log) if log]
         problem = self._places(told) if self.model.linear else None
-        return problem or self._names(told) or self._order(told, behind) or self._answers(told, locals_)
+        return problem or self._names(told) or self._answers(told, locals_)
 
     def _places(self, told: Sequence[tuple[int, tuple[Entry, ...]]]) -> tuple[str, str] | None:
         longest = max(told, key=lambda each: len(each[1]), default=(0, ()))
@@ -174,16 +146,6 @@ class GroupExplorer(Explorer[PeerModel]):
                 for first in (value_of.setdefault(entry[:2], entry), name_of.setdefault(entry[2], entry)):
                     if first != entry:
                         return "agreement", f"core {core} carries out {_name(entry)}, another core {_name(first)}"
-        return None
-
-    def _order(self, told: Sequence[tuple[int, tuple[Entry, ...]]], behind: tuple[int, ...]) -> tuple[str, str] | None:
-        if not behind:
-            return None
-        first, second = (self.model.operations[index - 1].value for index in behind)
-        for core, log in told:
-            values = [entry[2] for entry in log]
-            if second in values and first not in values[: values.index(second)]:
-                return "real-time", f"core {core} carries out {second} before {first}, which was answered first"
         return None
 
     def _answers(
@@ -301,7 +263,7 @@ class GroupExplorer(Explorer[PeerModel]):
     def _outcome(self, state: State) -> Outcome:
         plan = self.plans[state[0]]
         locals_ = state[1 : self.model.cores + 1]
-        key = plan.dead, *plan.behind, *locals_
+        key = plan.dead, *locals_
         known = self._outcomes.get(key)
         if known is None:
             known = self._outcomes[key] = self._run_on(list(locals_), plan)
@@ -321,7 +283,7 @@ class GroupExplorer(Explorer[PeerModel]):
                 core = self._to[channel]
                 if plan.dead >> core & 1:
                     continue
-            elif submits := [core for core in self._submits if core in lives and self._next(locals_, plan, core)]:
+            elif submits := [core for core in self._submits if core in lives and self._submitting(locals_, core)]:
                 core, event = submits[0], SUBMIT
             elif due:
                 core, timer = min(due, key=lambda each: due[each])
@@ -338,12 +300,11 @@ class GroupExplorer(Explorer[PeerModel]):
                     due[core, timer] = now + ticks
             problem = turn.problem
             if problem is None and turn.notable:
-                problem = self._judge([model.locals[number] for number in locals_], plan.behind)
+                problem = self._judge([model.locals[number] for number in locals_])
         return Outcome(tuple(model.locals[number] for number in locals_), problem, not due and not under_way)
 
-    def _next(self, locals_: Sequence[int], plan: Plan, core: int) -> bool:
-        own = self.model.own(core, locals_[core])
-        return any(each.event == SUBMIT for each in own) and self._may_submit(locals_, plan.behind, core)
+    def _submitting(self, locals_: Sequence[int], core: int) -> bool:
+        return any(each.event == SUBMIT for each in self.model.own(core, locals_[core]))
 
 
 def _name(entry: Entry) -> str:

@@ -43,7 +43,6 @@ GROUP_PROPERTIES = {
     "agreement": "at each place every core carries out the same; what is told apart by origin and request is one thing",
     "order": "each core carries out place 1, 2, 3, ... without a gap",
     "validity": "a core carries out what was submitted, once",
-    "real-time": "what is submitted after another was answered is carried out behind it",
     "answer": "a request is answered once: as accepted after a core carried it out, its own first if that is a member, "
     "with the result that has everywhere; as refused if no core ever does",
     "durability": "what was answered as accepted is still there in the end on some core that lives",

@@ -36,20 +36,19 @@ def replay_group(
     steps: Sequence[str],
     clients: int = 0,
     reconfigure: bool = False,
-    behind: tuple[int, ...] = (),
 ) -> str:
     """The same for a protocol among equals; the rest as in `check_group`."""
     model = PeerModel(_spec(protocol), cores, submitters, clients, reconfigure)
-    return _again(GroupExplorer(model), steps, behind)
+    return _again(GroupExplorer(model), steps)
 
 
 def _spec(protocol: str | ConsistencyProtocolSpec) -> ConsistencyProtocolSpec:
     return Registry.load().consistency_protocols.get(protocol) if isinstance(protocol, str) else protocol
 
 
-def _again(explorer: Explorer[M], steps: Sequence[str], behind: tuple[int, ...] = ()) -> str:
+def _again(explorer: Explorer[M], steps: Sequence[str]) -> str:
     model = explorer.model
-    state = explorer.start([fault for step in steps for fault in _faults(model.channels, step)], behind)
+    state = explorer.start([fault for step in steps for fault in _faults(model.channels, step)])
     for step in steps:
         move = next((move for move in explorer.moves(state) if word(model, move) == step), None)
         if move is None:

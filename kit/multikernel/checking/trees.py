@@ -42,9 +42,9 @@ class TreeExplorer(Explorer[Model]):
     def events(self, state: State, plan: Plan, core: int) -> Sequence[Own]:
         return self.model.own(core, state[core + 1])
 
-    def able(self, state: State, plan: Plan) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+    def able(self, state: State, plan: Plan) -> tuple[int, int]:
         begins = not plan.dead & 1 and self.model.locals[state[1]].begun < self.model.operations
-        return int(begins), 0, ()
+        return int(begins), 0
 
     def problem(self, move: Move) -> tuple[str, str] | None:
         if move.turn is None:
