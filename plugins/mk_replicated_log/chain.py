@@ -15,7 +15,7 @@
 As in the paper the tail's state is what counts, and an update is answered only when it is there.  Unlike there a member
 carries an update out on the way up, not down, so that a replica never shows what another one behind it lacks.  What
 members ask for costs one message to the head and two a link; each member but the ends sends two, however many
-there are, which is what a chain is for.  The head has 2 messages a member under way, as many as fill the chain both
+there are, which is what a chain is for.  The head has 2 messages a link under way, as many as fill the chain both
 ways; what it is asked for meanwhile, by whomever, shares messages.
 
 Linear: what is answered has a place, and the head gives places in the order in which it is asked; so what anybody
@@ -111,7 +111,7 @@ class ChainPeer(Ordered):
     def _send(self) -> list[GroupEffect]:
         """What the head has not sent, as long as few are under way."""
         effects: list[GroupEffect] = []
-        while self.sent < self.last and len(self.flight) < 2 * len(self.members):
+        while self.sent < self.last and len(self.flight) < 2 * (len(self.members) - 1):
             numbers = [self.sent + 1]
             for entry in self.kept[self.sent - self.done :]:
                 if size((*numbers, *entry)) > ROOM:

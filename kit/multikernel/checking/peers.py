@@ -194,7 +194,8 @@ class PeerModel(Machine):
     def restarted(self, core: int, number: int) -> int:
         now = self.locals[number]
         peer = self.protocol.start(core, tuple(range(self.members)), now.life + 1)
-        return self.locals.number(now._replace(kept=peer.freeze(), asked=0, log=(), former=now.log, life=now.life + 1))
+        anew = now._replace(kept=peer.freeze(), asked=0, log=(), former=now.log, life=now.life + 1)
+        return self.locals.number(anew._replace(armed=tuple(sorted((arm.timer, arm.ticks) for arm in peer.starts()))))
 
     def label(self, letter: int) -> str:
         told = self.letters[letter]
@@ -243,19 +244,13 @@ class _Reaction:
         problem = None
         kept = self.now.kept
         try:
-            if event == SUBMIT:
-                self._submit()
-            elif event < 0:
-                timer = -2 - event
-                del self.armed[timer]
-                self._step(Elapsed(timer), self.model.timer(timer))
-            else:
-                letter = self.model.letters[event]
-                self.now = self.now._replace(past=self.now.past | letter.past, heard=True)
-                self._step(Heard(*letter[:3]), self.model.phase(letter.phase))
-            kept = self.peer.freeze()
-        except Stopped:
-            kept = self.peer.freeze()
+            try:
+                self._begin(event)
+            except Stopped:
+                pass
+            frozen = self.peer.freeze()
+            hash(frozen)  # fails where a peer keeps what may change
+            kept = frozen
         except Wrong as wrong:
             problem = str(wrong.args[0]), f"core {self.core} {wrong.args[1]}"
         except FAILURES as error:
@@ -266,6 +261,18 @@ class _Reaction:
             after = self.model.stopped(self.core, after)
         told, arms = tuple(self.told), tuple(self.arms.items())
         return Turn(after, tuple(self.sends), (), self.effects, self.cut, problem, self.notable, told, arms)
+
+    def _begin(self, event: int) -> None:
+        if event == SUBMIT:
+            self._submit()
+        elif event < 0:
+            timer = -2 - event
+            del self.armed[timer]
+            self._step(Elapsed(timer), self.model.timer(timer))
+        else:
+            letter = self.model.letters[event]
+            self.now = self.now._replace(past=self.now.past | letter.past, heard=True)
+            self._step(Heard(letter.source, letter.phase, letter.numbers), self.model.phase(letter.phase))
 
     def _submit(self) -> None:
         index = self.model.of_core[self.core][self.now.submitted]

@@ -118,6 +118,10 @@ class Peer(ABC):
         """The cores it will tell something of its own accord: it has met them before the object is first used."""
         return ()
 
+    def starts(self) -> Sequence[Arm]:
+        """Timers that run from the start: of who was restarted and has to ask others what it has forgotten."""
+        return ()
+
     def role(self) -> str:
         """What this core is to the object at present, in a word: leader, follower, client."""
         return "peer"
