@@ -57,6 +57,7 @@ def programs() -> Iterator[ProgramSpec]:
             ("keys", int),
             ("patience_us", int),
             ("settle_us", int),
+            ("changes", int),
         ),
     )
     yield ProgramSpec(

@@ -8,13 +8,17 @@ own, in a store it reads, writes and swaps words of a few keys, as load it tells
 only the boot core asks: it reserves and frees a few numbers, and the others are there to take part.  Where the run is
 observed each call is told as it begins and ends (`CallBegun`, `CallEnded`): that is a history.
 
+With `changes` main lets the last core that holds the object go and takes it in again, so many times, meanwhile.
+
 Parameters: `object` (log), `calls` a client (8), `cores` at most (all), `outstanding` (4), `keys` (3), `patience_us`
-after which main no longer waits for who says nothing (500,000), `settle_us` that main stays when all are done (0).
+after which main no longer waits for who says nothing (500,000), `settle_us` that main stays when all are done (0),
+`changes` (0).
 """
 
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from multikernel.errors import LocalMisuse, PeerError
@@ -71,40 +75,60 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     tally = Tally(dispatcher)
     dispatcher.spawn(tally.accept(await dispatcher.export(SERVICE)), "accept")
     before = await dispatcher.cycles()
-    started = 1
-    for core in environment.blueprint.cores:
-        if core.id != dispatcher.core and (not most or started < most):
-            try:
-                await dispatcher.spawn_on(core.id, "clients-member", work.packed())
-            except PeerError:
-                continue  # a core that is not up
-            started += 1
+    others = [core.id for core in environment.blueprint.cores if core.id != dispatcher.core]
+    for core in others[: most - 1 if most else None]:
+        dispatcher.spawn(tally.start(core, work), f"start {core}")
+    for number in range(environment.count("changes", 0, least=0)):
+        dispatcher.spawn(change(dispatcher, name), f"change {number}")
     await tally.add(await Client(dispatcher, work).run())
     look_ns = FIRST_LOOK_NS
-    while tally.clients < started and await dispatcher.now() - tally.last_ns < patience_ns:
+    while tally.waits() and await dispatcher.now() - tally.last_ns < patience_ns:
         await dispatcher.sleep(look_ns)
         look_ns = min(2 * look_ns, LOOK_NS)
     cycles = await dispatcher.cycles() - before
     await dispatcher.sleep(environment.count("settle_us", 0, least=0) * 1000)
     per_call = cycles // max(1, tally.answered)
-    asked = calls * (started if environment.routes.holders(name) else 1)
-    return (Row(COLUMNS, (name, protocol, started, asked, tally.answered, per_call)),)
+    asked = calls * (tally.started if environment.routes.holders(name) else 1)
+    return (Row(COLUMNS, (name, protocol, tally.started, asked, tally.answered, per_call)),)
+
+
+async def change(dispatcher: Dispatcher, name: str) -> None:
+    """The last of those that hold an object is let go and taken in again, unless the protocol refuses: it may have died."""
+    last = dispatcher.environment.routes.holders(name)[-1]
+    with suppress(LocalMisuse):
+        await dispatcher.reconfigure(name, last, False)
+        await dispatcher.reconfigure(name, last, True)
 
 
 class Tally:
-    """What the clients have told: how many are done, and calls of theirs that were answered."""
+    """The clients: how many are `started`, how many have told that they are done, and how many calls of theirs were
+    answered.  A core that is dead says nothing when it is asked to start one."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        self.clients = 0
+        self._asked = 0
+        self._done = 0
+        self.started = 1
         self.answered = 0
         self.last_ns = 0
 
     async def add(self, answered: int) -> None:
         """A client is done."""
-        self.clients += 1
+        self._done += 1
         self.answered += answered
         self.last_ns = await self._dispatcher.now()
+
+    async def start(self, core: int, work: Work) -> None:
+        """Start a member on `core`, which may not be up."""
+        self._asked += 1
+        with suppress(PeerError):
+            await self._dispatcher.spawn_on(core, "clients-member", work.packed())
+            self.started += 1
+        self._asked -= 1
+
+    def waits(self) -> bool:
+        """Whether somebody has yet to tell something."""
+        return self._asked > 0 or self._done < self.started
 
     async def accept(self, listener: Listener) -> None:
         """Hear every client; never returns."""

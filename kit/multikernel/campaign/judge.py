@@ -54,7 +54,8 @@ class Life(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A run: of `object`, that `holders` hold, by the protocol of `spec`.  `problem` is how it ended otherwise than by
+    """A run: of `object`, that `holders` hold, by the protocol of `spec`; `changes` says how often the last of them was
+    let go and taken in again.  `problem` is how it ended otherwise than by
     the program's return, and `broken` says that it ended by a failure of a monitor."""
 
     object: str
@@ -64,6 +65,7 @@ class Story:
     events: Sequence[Event]
     problem: str = ""
     broken: bool = False
+    changes: int = 0
 
 
 @dataclass(slots=True)
@@ -252,8 +254,9 @@ def _within(story: Story, told: Told) -> bool:
         case "none":
             return not dead and not told.cut_for_ever
         case "minority":
+            members = len(story.holders) - (story.changes > 0)
             lost = sum(core in dead for core in story.holders)
-            return lost <= (len(story.holders) - 1) // 2 and not told.cut_for_ever
+            return lost <= (members - 1) // 2 and not told.cut_for_ever
     return not told.cut_for_ever
 
 
@@ -268,8 +271,9 @@ def _held(story: Story, events: Sequence[Carried]) -> Mapping[object, int]:
 
 
 def _convergence(story: Story, told: Told) -> Violation | None:
-    """Who was started anew holds what it is told from then on: it is not asked to hold all."""
-    whole = [core for core in story.holders if core not in told.stopped and core not in told.restarted]
+    """Who was started anew, or let go and perhaps not taken in again, is not asked to hold all."""
+    members = story.holders[: len(story.holders) - (story.changes > 0)]
+    whole = [core for core in members if core not in told.stopped and core not in told.restarted]
     held = {core: _held(story, told.carried.get(Life(core, 0), ())) for core in whole}
     for core in whole[1:]:
         if held[core] != held[whole[0]]:

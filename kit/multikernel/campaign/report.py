@@ -30,6 +30,7 @@ def test_file(board: str, name: str, run: Run) -> str:
         f"        cores={work.cores},\n"
         f"        outstanding={work.outstanding},\n"
         f"        keys={work.keys},\n"
+        f"        changes={work.changes},\n"
         "    )\n"
         '    assert found == ""\n'
     )

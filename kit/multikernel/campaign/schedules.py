@@ -25,12 +25,14 @@ QUIET = 8
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the clients do: `calls` each, on `cores` cores (0: all), `outstanding` under way at a time, over `keys`."""
+    """What the clients do: `calls` each, on `cores` cores (0: all), `outstanding` under way at a time, over `keys`; the
+    last core that holds the object is let go and taken in again `changes` times."""
 
     calls: int = 4
     cores: int = 0
     outstanding: int = 2
     keys: int = 2
+    changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Schedule:
 @dataclass(frozen=True, slots=True)
 class Field:
     """What schedules are drawn from: `kinds` of faults, at most `most` a run, on `cores`, of which `boot_core` is not
-    restarted; in a run without faults a core takes up to `messages` lines and `steps` steps within `span_ns`."""
+    restarted; in a run without faults a core takes up to `messages` lines and `steps` steps within `span_ns`.  The
+    `changes` of `work` are the most."""
 
     seed: int
     kinds: tuple[Kind, ...]
@@ -66,7 +69,8 @@ def draw(field: Field, number: int) -> Schedule:
     jitter_ns = chance.randint(1, field.jitter_ns) if number and field.jitter_ns else 0
     count = 0 if number < QUIET or not field.kinds else chance.randint(1, field.most)
     faults = tuple(_fault(field, chance) for _ in range(count))
-    return Schedule(field.seed * 1_000_003 + number, jitter_ns, tuple(dict.fromkeys(faults)), field.work)
+    work = replace(field.work, changes=chance.randint(0, field.work.changes))
+    return Schedule(field.seed * 1_000_003 + number, jitter_ns, tuple(dict.fromkeys(faults)), work)
 
 
 def _fault(field: Field, chance: Random) -> Fault:

@@ -62,5 +62,7 @@ def _less(work: Work, cores: int) -> Iterator[Work]:
             yield replace(work, calls=fewer)
     if work.outstanding > 1:
         yield replace(work, outstanding=1)
+    if work.changes:
+        yield replace(work, changes=0)
     if work.keys > 1:
         yield replace(work, keys=1)

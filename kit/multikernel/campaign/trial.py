@@ -104,6 +104,7 @@ def trial(subject: Subject, schedule: Schedule) -> Run:
             cores=work.cores,
             outstanding=work.outstanding,
             keys=work.keys,
+            changes=work.changes,
             patience_us=PATIENCE_US,
             settle_us=SETTLE_US,
         )
@@ -114,7 +115,14 @@ def trial(subject: Subject, schedule: Schedule) -> Run:
     outcome = kernel.stop()
     violation = judge(
         Story(
-            subject.object, subject.holders, subject.blueprint.boot_core, subject.spec, kernel.events, problem, broken
+            subject.object,
+            subject.holders,
+            subject.blueprint.boot_core,
+            subject.spec,
+            kernel.events,
+            problem,
+            broken,
+            work.changes,
         )
     )
     struck = tuple(event.text for event in kernel.events if isinstance(event, FaultStruck) and not event.over)
@@ -133,8 +141,9 @@ def replay(
     cores: int = 0,
     outstanding: int = 2,
     keys: int = 2,
+    changes: int = 0,
 ) -> str:
     """A run done again, as `mkit campaign` writes it down: what is violated, or ""."""
-    schedule = Schedule(seed, jitter_ns, tuple(map(parse, faults)), Work(calls, cores, outstanding, keys))
+    schedule = Schedule(seed, jitter_ns, tuple(map(parse, faults)), Work(calls, cores, outstanding, keys, changes))
     violation = trial(Subject.of(board, object), schedule).violation
     return f"{violation.name}: {violation.how}" if violation else ""

@@ -45,6 +45,7 @@ def campaign_command(
     cores: Annotated[int, typer.Option(min=0, help="Clients at most; 0: a client on every core.")] = 0,
     outstanding: Annotated[int, typer.Option(min=1, max=16, help="Calls a client has under way.")] = 2,
     keys: Annotated[int, typer.Option(min=1, max=255, help="Keys of a store.")] = 2,
+    changes: Annotated[int, typer.Option(min=0, help="How often a holder is let go and taken in again, at most.")] = 0,
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a CPU.")] = 0,
     budget: Annotated[float, typer.Option(help="Stop after so many seconds.")] = 600.0,
     write: Annotated[Path | None, typer.Option(help="Write a run that violates something here, as a test.")] = None,
@@ -54,7 +55,7 @@ def campaign_command(
     with output.json_errors(json):
         subject = Subject.of(board, object)
         output.warn_problems(subject.registry.problems)
-        work = Work(calls, cores, outstanding, keys)
+        work = Work(calls, cores, outstanding, keys, changes)
         drawn = field_of(subject, seed, _kinds(faults, subject), most, nanoseconds(jitter), work)
         report = _run(subject, drawn, schedules, jobs or os.cpu_count() or 1, budget)
         small, tried = None, 0
@@ -202,5 +203,6 @@ def _violation(run: Run | None) -> dict[str, object] | None:
         "cores": work.cores,
         "outstanding": work.outstanding,
         "keys": work.keys,
+        "changes": work.changes,
         "messages": run.messages,
     }
