@@ -90,7 +90,11 @@ class Parameters:
     """Everything the model knows of a machine.  `fixed_ps` maps a pair class to its fixed part; `homed_ps` (class,
     home) to the one that goes before it, where the board tells homes apart; `pairs_ps` (sender, receiver) to the one
     that goes before both, from a matrix.  `memory_ps` maps a core kind to the fixed part of a transaction that no
-    cache answers.  `levels` names the groups by rank."""
+    cache answers.  `levels` names the groups by rank.
+
+    `fetch_percent` of a message's two fixed parts together is the fetch's, the rest the ownership's; `controller_ps`
+    a transaction occupies its home's memory controller.  No source says either: half and nothing are taken, and
+    docs/model.md has what comes out over their whole intervals."""
 
     cores: tuple[CoreParameters, ...]
     islands: tuple[IslandParameters, ...]
@@ -104,6 +108,8 @@ class Parameters:
     assumptions: tuple[str, ...]
     homed_ps: tuple[tuple[str, str, int], ...] = ()
     pairs_ps: tuple[tuple[int, int, int], ...] = ()
+    fetch_percent: int = 50
+    controller_ps: int = 0
 
 
 def derive(blueprint: Blueprint, homes: Iterable[tuple[int, int, int]] | None = None) -> Parameters:

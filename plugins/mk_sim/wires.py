@@ -14,7 +14,8 @@ core's own place adds (a mesh's) is added beside that: the requester's, and the 
 A transaction occupies every directed link on its path for its packets' bytes: the request to the home, the
 probes (to every node, or to the caches concerned), the responses to the requester, the data, and the
 requester's last word to the home.  Links serve in the order transactions begin; a transaction waits for the
-slowest of its links, beside the latency it has on an idle machine.
+slowest of its links, beside the latency it has on an idle machine.  Where parameters give a time for it, it occupies
+its home's memory controller in the same way.
 
 Packets (HyperTransport I/O Link Specification 3.10, 4.4: requests with an address are 8 bytes, responses
 4, data follow whole): request and probe 8 bytes, response and last word 4, data 64 after a response.
@@ -62,7 +63,8 @@ class Wires:
         nodes += [end for link in parameters.links for end in (link.a, link.b)]
         self._geometry = Geometry(parameters.links, nodes)
         self._ps_per_kib = [link.ps_per_kib for link in parameters.links for _ in range(2)]
-        self._free = [0] * len(self._ps_per_kib)
+        self._controllers = {node: len(self._ps_per_kib) + at for at, node in enumerate(sorted(set(nodes)))}
+        self._free = [0] * (len(self._ps_per_kib) + len(self._controllers))
         self._fixed = dict(parameters.fixed_ps)
         self._homed = {(name, home): ps for name, home, ps in parameters.homed_ps}
         self._pairs = {(sender, receiver): ps for sender, receiver, ps in parameters.pairs_ps}
@@ -131,7 +133,8 @@ class Wires:
             island = self._parameters.islands[core.island]
             concerned = [other for place, other in enumerate(self._cores) if others >> place & 1]
             parts = [self._part(core, other, home) if own else self._part(other, core, home) for other in concerned]
-            fixed = max(parts) if concerned else self._memory_part(requester, home)
+            share = 100 - self._parameters.fetch_percent if own else self._parameters.fetch_percent
+            fixed = 2 * max(parts) * share // 100 if concerned else self._memory_part(requester, home)
             if island.protocol == "bus":
                 return Path(fixed)
             flood = island.protocol == "probe-broadcast"
@@ -176,8 +179,11 @@ class Wires:
         for links, size in packets:
             for link in links:
                 load[link] = load.get(link, 0) + size
-        return tuple(
+        occupied = [
             (link, size * self._ps_per_kib[link] // 1024)
             for link, size in sorted(load.items())
             if self._ps_per_kib[link]
-        )
+        ]
+        if self._parameters.controller_ps and home in self._controllers:
+            occupied.append((self._controllers[home], self._parameters.controller_ps))
+        return tuple(occupied)

@@ -142,7 +142,11 @@ def pairs(parameters: Parameters) -> dict[str, list[tuple[int, int]]]:
 
 def predict(blueprint: Blueprint, most: int = 1000) -> dict[str, tuple[int, float]]:
     """(cycles one way, messages in 1000 cycles) by class, over about so many pairs of it, evenly chosen."""
-    parameters, mhz = derive(blueprint), blueprint.kinds[0].mhz
+    return predict_from(derive(blueprint), blueprint.kinds[0].mhz, most)
+
+
+def predict_from(parameters: Parameters, mhz: int, most: int = 1000) -> dict[str, tuple[int, float]]:
+    """The same of parameters."""
     rows = {}
     for name, every in pairs(parameters).items():
         members = every[:: max(1, len(every) // most)]
