@@ -244,12 +244,11 @@ class Explorer(ABC, Generic[M]):
                 then = number
                 if kind.startswith(TIMEOUT):
                     then = self.plan(_without(plan, Fault(TIMEOUT, own)), number)
-                self._turns(found, state, then, Move(kind, own, -1, -1, None, ()), event, falls)
+                self._turns(found, state, then, kind, own, -1, event, falls)
             for channel in self._into[own]:
                 waiting = state[channels + channel]
                 if waiting:
-                    letter = model.waiting[waiting][0]
-                    self._turns(found, state, number, Move("deliver", own, channel, letter, None, ()), letter, falls)
+                    self._turns(found, state, number, "deliver", own, channel, model.waiting[waiting][0], falls)
                     if plan.pending:
                         self._mishaps(found, state, plan, own, channel)
             for fault in dict.fromkeys(falls):
@@ -258,34 +257,48 @@ class Explorer(ABC, Generic[M]):
         return found
 
     def _turns(
-        self, found: list[Move], state: State, number: int, move: Move, event: int, falls: Sequence[Fault]
+        self,
+        found: list[Move],
+        state: State,
+        number: int,
+        kind: str,
+        core: int,
+        channel: int,
+        event: int,
+        falls: Sequence[Fault],
     ) -> None:
-        """Every turn on a core by an event; `number` is of the plan after it."""
-        model, core = self.model, move.core
-        local = state[core + 1]
+        """Every turn on a core by an event, that comes on a channel or not; `number` is of the plan after it."""
+        model, dead = self.model, self.plans[number].dead
         channels = model.cores + 1
-        dead = self.plans[number].dead
-        turns: list[tuple[Turn, Fault | None]] = [(turn, None) for turn in model.turns(core, local, event)]
-        for fall in dict.fromkeys(falls):
-            turns += [(turn, fall) for turn in model.cuts(core, local, event)]
-        for turn, fault in turns:
-            after = list(state)
-            after[0] = number
-            after[core + 1] = turn.local
-            if move.channel >= 0:
-                after[channels + move.channel] = model.rest[after[channels + move.channel]]
+        local = state[core + 1]
+        before = list(state)
+        before[0] = number
+        if channel >= 0:
+            before[channels + channel] = model.rest[before[channels + channel]]
+        for turn in model.turns(core, local, event):
+            after = self._after(before, core, turn, dead, state[0])
+            found.append(Move(kind, core, channel, event, turn, tuple(after)))
+        for fault in dict.fromkeys(falls):
+            for turn in model.cuts(core, local, event):
+                after = self._after(before, core, turn, dead, state[0])
+                then = self._stop(after, core, self.plans[number], fault, stopped=True)
+                found.append(Move(kind, core, channel, event, turn, then, FALLS[fault.kind]))
+
+    def _after(self, before: list[int], core: int, turn: Turn, dead: int, plan: int) -> list[int]:
+        """A state after a turn in it."""
+        model = self.model
+        channels = model.cores + 1
+        after = before.copy()
+        after[core + 1] = turn.local
+        if turn.sends:
             used = 0
             for target, letter in turn.sends:
                 used |= 1 << target
                 if not dead >> self._to[target] & 1:
                     after[channels + target] = model.append(after[channels + target], letter)
-            if used & ~self._uses[state[0]]:
-                self._learn(state[0], used)
-            if fault is None:
-                found.append(move._replace(turn=turn, after=tuple(after)))
-                continue
-            then = self._stop(after, core, self.plans[number], fault, stopped=True)
-            found.append(move._replace(turn=turn, after=then, amid=FALLS[fault.kind]))
+            if used & ~self._uses[plan]:
+                self._learn(plan, used)
+        return after
 
     def _mishaps(self, found: list[Move], state: State, plan: Plan, core: int, channel: int) -> None:
         """The faults of a channel that may befall its next message."""
@@ -302,10 +315,7 @@ class Explorer(ABC, Generic[M]):
                 found.append(Move("drop", core, channel, waiting[0], None, tuple(after)))
                 continue
             after[place] = self.model.queue((waiting[0], *waiting))
-            moves: list[Move] = []
-            move = Move("duplicate", core, channel, waiting[0], None, ())
-            self._turns(moves, tuple(after), number, move, waiting[0], ())
-            found += moves
+            self._turns(found, tuple(after), number, "duplicate", core, channel, waiting[0], ())
 
     def _stop(self, after: list[int], core: int, plan: Plan, fault: Fault, stopped: bool = False) -> State:
         """A core stops: what waits for it is lost; `stopped` says that its local state knows already."""

@@ -90,10 +90,8 @@ class GroupExplorer(Explorer[PeerModel]):
             yield from (self.start([*pending, *timer]) for timer in timers)
 
     def events(self, state: State, plan: Plan, core: int) -> Sequence[Own]:
-        own = self.model.own(core, state[core + 1])
-        if not own or Fault(TIMEOUT, core) in plan.pending:
-            return own
-        return [each for each in own if each.event == SUBMIT]
+        timed = bool(plan.pending) and Fault(TIMEOUT, core) in plan.pending
+        return self.model.own(core, state[core + 1], timed)
 
     def able(self, state: State, plan: Plan) -> tuple[int, int]:
         model = self.model
@@ -101,11 +99,10 @@ class GroupExplorer(Explorer[PeerModel]):
         for core in range(model.cores):
             if plan.dead >> core & 1:
                 continue
-            for each in self.events(state, plan, core):
-                if each.event == SUBMIT:
-                    will |= 1 << core
-                else:
-                    may |= 1 << core
+            if model.own(core, state[core + 1], False):
+                will |= 1 << core
+            elif plan.pending and self.events(state, plan, core):
+                may |= 1 << core
         return will, may
 
     # Judging
@@ -172,7 +169,7 @@ class GroupExplorer(Explorer[PeerModel]):
         if any(state[model.cores + 1 :]):
             return False
         lives = [core for core in self._submits if not plan.dead >> core & 1]
-        return not any(own.event == SUBMIT for core in lives for own in self.events(state, plan, core))
+        return not any(model.own(core, state[core + 1], False) for core in lives)
 
     def stuck(self, state: State) -> tuple[str, str] | None:
         """The first thing that is wrong in the end, run on in fairness."""
@@ -283,7 +280,7 @@ class GroupExplorer(Explorer[PeerModel]):
                 core = self._to[channel]
                 if plan.dead >> core & 1:
                     continue
-            elif submits := [core for core in self._submits if core in lives and self._submitting(locals_, core)]:
+            elif submits := [c for c in self._submits if c in lives and model.own(c, locals_[c], False)]:
                 core, event = submits[0], SUBMIT
             elif due:
                 core, timer = min(due, key=lambda each: due[each])
@@ -302,9 +299,6 @@ class GroupExplorer(Explorer[PeerModel]):
             if problem is None and turn.notable:
                 problem = self._judge([model.locals[number] for number in locals_])
         return Outcome(tuple(model.locals[number] for number in locals_), problem, not due and not under_way)
-
-    def _submitting(self, locals_: Sequence[int], core: int) -> bool:
-        return any(each.event == SUBMIT for each in self.model.own(core, locals_[core]))
 
 
 def _name(entry: Entry) -> str:

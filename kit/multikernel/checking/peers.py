@@ -16,6 +16,7 @@ May not know: how turns are interleaved, faults of channels.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
 from multikernel.checking.machine import Machine, Numbered, Own, Stopped, Turn, Wrong
@@ -145,7 +146,8 @@ class PeerModel(Machine):
         self.locals = Numbered[LocalPeer]()
         self.letters = Numbered[PeerLetter]()
         self._peers: dict[tuple[int, int], Peer] = {}
-        self._own: dict[tuple[int, int], tuple[Own, ...]] = {}
+        self._own: dict[tuple[int, int, bool], tuple[Own, ...]] = {}
+        self._dead: dict[tuple[int, int], int] = {}
         self._told: dict[int, int] = {}
         self._tellings = Numbered[Hashable]()
 
@@ -160,12 +162,13 @@ class PeerModel(Machine):
         peer = self.protocol.start(core, tuple(range(self.members)), 0)
         return self.locals.number(LocalPeer(peer.freeze()))
 
-    def own(self, core: int, local: int) -> Sequence[Own]:
-        key = core, local
+    def own(self, core: int, local: int, timed: bool = True) -> Sequence[Own]:
+        """Also without what timers bring."""
+        key = core, local, timed
         known = self._own.get(key)
         if known is None:
             now = self.locals[local]
-            events = [Own(f"timeout {self.timer(timer)}", -2 - timer) for timer, _ in now.armed]
+            events = [Own(f"timeout {self.timer(timer)}", -2 - timer) for timer, _ in now.armed] if timed else []
             if now.submitted < len(self.of_core[core]):
                 operation = self.operations[self.of_core[core][now.submitted] - 1]
                 events.append(Own("submit" if operation.concerns < 0 else "reconfigure", SUBMIT))
@@ -177,7 +180,12 @@ class PeerModel(Machine):
 
     def stopped(self, core: int, number: int) -> int:
         """The same core, dead: what came of the operations stays, and as what it died."""
-        now = self.locals[number]
+        known = self._dead.get((core, number))
+        if known is None:
+            known = self._dead[core, number] = self._fallen(core, self.locals[number])
+        return known
+
+    def _fallen(self, core: int, now: LocalPeer) -> int:
         peer = self.peer(core, now.life)
         peer.thaw(now.kept)
         done = "before it took part"
@@ -244,10 +252,8 @@ class _Reaction:
         problem = None
         kept = self.now.kept
         try:
-            try:
+            with suppress(Stopped):
                 self._begin(event)
-            except Stopped:
-                pass
             frozen = self.peer.freeze()
             hash(frozen)  # fails where a peer keeps what may change
             kept = frozen
