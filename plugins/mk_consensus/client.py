@@ -68,11 +68,13 @@ def _send(state: State, out: list[GroupEffect], target: int, requests: Sequence[
 
 
 def _target(state: State) -> int:
-    """Whom to ask: the leader, unless it is silent or unknown; the members in turn."""
-    if state.leader != NOBODY and state.tries < SUSPECT:
+    """Whom to ask: the leader; when it is silent, every other time a member, one after another, and always when none is
+    known."""
+    known = state.leader != NOBODY
+    if known and (state.tries < SUSPECT or state.tries % 2):
         return state.leader
-    cores = [core for core in state.contacts if core != state.core]
-    return cores[state.tries % len(cores)] if cores else state.core
+    cores = sorted(core for core in state.contacts if core not in (state.core, state.leader))
+    return cores[(state.tries // 2 if known else state.tries) % len(cores)] if cores else state.core
 
 
 def hear_submit(state: State, out: list[GroupEffect], source: int, numbers: tuple[int, ...]) -> None:

@@ -95,7 +95,9 @@ class Cluster:
         self.incarnations[core] += 1
         self.requests[core] = self.carried[core] = 0
         self.asked[core, self.incarnations[core]] = {}
-        self.peers[core] = self.protocol.start(core, self.members, self.incarnations[core])
+        peer = self.peers[core] = self.protocol.start(core, self.members, self.incarnations[core])
+        for arm in peer.starts():
+            self.deadlines[core, arm.timer] = self.now + arm.ticks * TICK_US
 
     def live(self) -> list[int]:
         """The cores that live."""
@@ -134,6 +136,13 @@ class Cluster:
                 if self.peers[core] is not None and incarnation == self.incarnations[core]:
                     self.step(core, event)
         self.now = until
+
+    def hurry(self) -> None:
+        """One of the armed timers runs out now, as a clock that is far ahead would have it."""
+        if self.deadlines:
+            core, timer = self.random.choice(sorted(self.deadlines))
+            del self.deadlines[core, timer]
+            self.step(core, Elapsed(timer))
 
     def settle(self, us: int) -> None:
         """Without more faults, until all is answered and at rest.  Broken where it is not within `us`."""
