@@ -93,7 +93,7 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
 
 
 async def change(dispatcher: Dispatcher, name: str) -> None:
-    """The last of those that hold an object is let go and taken in again, unless the protocol refuses: it may have died."""
+    """The last of those that hold an object is let go and taken in again, or is not, as it died."""
     last = dispatcher.environment.routes.holders(name)[-1]
     with suppress(LocalMisuse):
         await dispatcher.reconfigure(name, last, False)

@@ -23,7 +23,7 @@ from multikernel.errors import LocalMisuse, MultikernelError
 from multikernel.interfaces import LINE
 from multikernel.system.environment import KERNEL
 from multikernel.system.layout import PAGE
-from multikernel.system.messages import Bind, Bound, Connect, Connected, Done, Export, decode, encode
+from multikernel.system.messages import Bind, Bound, Connect, Connected, Done, Export, encode
 from multikernel.system.monitor.events import Pending, Sender
 from multikernel.system.operations import Clock, Invoke
 from multikernel.system.requests import ConnectLocal, GiveFrame, GiveNotify
@@ -71,9 +71,8 @@ class Binding:
         links.when_refused(self._unreachable)
         links.when_lost(self._lost)
 
-    async def _unreachable(self, core: int, payload: bytes) -> None:
+    async def _unreachable(self, core: int, message: tuple[object, ...]) -> None:
         """A `Bind` that finds nobody is refused like one that finds no service."""
-        message = decode(payload)
         if isinstance(message, Bind):
             await self._bound(Sender(core, 0), Bound(message.request, 0, 0))
 

@@ -141,9 +141,8 @@ class Circuits:
             await self._links.send(asked.core, encode(CircuitClosed(message.other)))
         await self._binding.refuse(asked.dispatcher, asked.request)
 
-    async def _unreachable(self, core: int, payload: bytes) -> None:
+    async def _unreachable(self, core: int, message: tuple[object, ...]) -> None:
         """What was asked of a core that is not there is refused."""
-        message = decode(payload)
         if isinstance(message, OpenCircuit):
             await self._opened(Sender(core, 0), CircuitOpened(message.number, 0))
 

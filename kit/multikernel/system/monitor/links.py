@@ -26,12 +26,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from multikernel.errors import LocalMisuse
+from multikernel.errors import LocalMisuse, PeerError
 from multikernel.events import CoreFailed, MonitorJoined
 from multikernel.interfaces import LINE
 from multikernel.system.environment import CONSOLE, KERNEL
 from multikernel.system.lmp import NoMemory
-from multikernel.system.messages import Forget, Hello, Introduce, Introduced, Welcome, encode
+from multikernel.system.messages import Forget, Hello, Introduce, Introduced, Welcome, decode, encode
 from multikernel.system.monitor.events import Sender
 from multikernel.system.monitor.link import Link
 from multikernel.system.monitor.relay import Relay, split
@@ -70,7 +70,7 @@ class Links:
         self._expected: dict[int, None] = {}
         self._heard_ns = 0
         self._settled: list[Callback] = []
-        self._refusals: list[Callable[[int, bytes], Awaitable[None]]] = []
+        self._refusals: list[Callable[[int, tuple[object, ...]], Awaitable[None]]] = []
         self._lost: dict[int, int] = {}
         self._losses: list[Callable[[int], Awaitable[None]]] = []
         events.on(Hello, self._hello)
@@ -379,15 +379,19 @@ class Links:
             await self.open(message.target, own, message.address, pair.slots, side=0)
         await self._catch_up(message.target)
 
-    def when_refused(self, callback: Callable[[int, bytes], Awaitable[None]]) -> None:
-        """Call `callback` with the core and each message that will never reach it, as it is not up."""
+    def when_refused(self, callback: Callable[[int, tuple[object, ...]], Awaitable[None]]) -> None:
+        """Call `callback` with the core and each typed message that will never reach it, as it is not up."""
         self._refusals.append(callback)
 
     async def _refuse(self, core: int) -> None:
         """What waits for a channel to `core` waits in vain."""
         for payload in self._waiting.pop(core, []):
+            try:
+                message = decode(payload)
+            except PeerError:
+                continue  # no typed message, but one that goes as it is
             for refusal in self._refusals:
-                await refusal(core, payload)
+                await refusal(core, message)
 
     async def _catch_up(self, peer: int) -> None:
         """Send what waited for the channel."""

@@ -18,7 +18,7 @@ from multikernel.events import ProcessStarted
 from multikernel.system.caps.cspace import cptr
 from multikernel.system.caps.types import CNODE_SLOTS
 from multikernel.system.environment import CONSOLE, FIRST_CLIENT, KERNEL
-from multikernel.system.messages import NAME, AskUp, Done, Gone, Noted, Spans, Spawn, Spawned, SpawnOn, decode, encode
+from multikernel.system.messages import NAME, AskUp, Done, Gone, Noted, Spans, Spawn, Spawned, SpawnOn, encode
 from multikernel.system.monitor.events import Pending, Sender
 from multikernel.system.operations import Clock, Invoke, SendLocal
 from multikernel.system.requests import CreateDispatcher, Emit, RunDispatcher
@@ -116,9 +116,8 @@ class Processes:
         """Call `callback` with the number of each dispatcher of this core that has ended."""
         self._when_gone.append(callback)
 
-    async def _unreachable(self, core: int, payload: bytes) -> None:
+    async def _unreachable(self, core: int, message: tuple[object, ...]) -> None:
         """A `Spawn` that finds nobody is refused."""
-        message = decode(payload)
         if isinstance(message, Spawn):
             await self._spawned(Sender(core, 0), Spawned(message.request, 0))
 
