@@ -106,6 +106,15 @@ class Groups:
         events.raw(PEER, self._received)
         events.on(Reconfigure, self._reconfigure)
         events.on(AskReplica, self._ask_replica)
+        if events.environment.incarnation:
+            events.at(0, self._begin_anew)
+
+    async def _begin_anew(self) -> None:
+        """This core was restarted: of what it holds, timers that run from the start are armed."""
+        for number, name in enumerate(self._names):
+            if self.has(name) and self._core in self._routes.holders(name):
+                for arm in self._peer(number).starts():
+                    await self._carry_out(name, arm)
 
     def has(self, name: str) -> bool:
         """Whether object `name` is agreed on among equals."""
