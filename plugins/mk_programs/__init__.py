@@ -40,7 +40,14 @@ def programs() -> Iterator[ProgramSpec]:
         "agree",
         "What an agreement costs, by protocol, tree and how many are under way.",
         factory=on_use("mk_programs.agree:main"),
-        parameters=(("updates", int), ("cores", int), ("outstanding", int), ("protocol", str), ("taken", int)),
+        parameters=(
+            ("updates", int),
+            ("cores", int),
+            ("outstanding", int),
+            ("protocol", str),
+            ("tree", str),
+            ("taken", int),
+        ),
     )
     yield ProgramSpec(
         "agree-member", "One core of agree: there.", factory=on_use("mk_programs.agree:member"), part_of="agree"

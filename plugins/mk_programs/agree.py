@@ -10,7 +10,8 @@ updated from the boot core, and those that hold them take part.  Numbers are fre
 outside the time taken.
 
 Parameters: `updates` a row (32), `cores` at most (all), `outstanding` to take one depth only, `protocol` to take one
-only, `taken` so many of the numbers are reserved before, so that reserving them is refused (0).
+only, `tree` to take one only, `taken` so many of the numbers are reserved before, so that reserving them is refused
+(0).
 """
 
 from __future__ import annotations
@@ -52,12 +53,14 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
         if binding.slot in [f"consistency:{name}" for name in (PAGE, NUMBERS, *EQUALS)]
     }
     only = environment.choice("protocol", tuple(bound.values()))
+    tree_only = environment.choice("tree", TREES)
+    trees = (tree_only,) if tree_only else TREES
     wanted = {name: protocol for name, protocol in bound.items() if only in ("", protocol)}
     spanned = 1 + (await span(dispatcher, most) if PAGE in wanted or NUMBERS in wanted else 0)
     rows: list[Row] = []
     for name, protocol in wanted.items():
         holders = environment.routes.holders(name)
-        for tree in (GROUP,) if holders else TREES:
+        for tree in (GROUP,) if holders else trees:
             for outstanding in (depth,) if depth else DEPTHS:
                 cycles, aborted = await measure(dispatcher, name, tree, outstanding, (updates, taken))
                 cores = len(holders) or spanned

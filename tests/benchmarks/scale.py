@@ -29,12 +29,16 @@ from multikernel.registry import Registry
 
 SIZES = (64, 512, 1024, 2048, 4096)
 CORES_A_NODE = 64
+AGREEMENT = "--set agree.updates=1 --set agree.protocol=one-phase --set agree.tree=numa --set agree.outstanding=1"
+"""One agreement, and one before it, over one tree; before these a dispatcher is started on every core."""
 COMMANDS = (
     ("why mesh:32x16 transport:0->511", 5),
     ("why mesh:32x16 tree:numa", 3),
     ("assemble mesh:32x16", 3),
     ("assemble host:512", 3),
     ("assemble mesh:64x64", 2),
+    ("boot mesh:64x64", 1),
+    (f"boot mesh:64x64 --run agree {AGREEMENT}", 1),
 )
 """What is timed from the shell, of 512 cores and of 4,096, and how often."""
 

@@ -6,7 +6,7 @@ import cProfile
 from pathlib import Path
 
 from mk_sim.platform import Simulator
-from multikernel import assemble
+from multikernel import Multikernel, assemble
 from multikernel.events import CoreFailed, Event, MonitorJoined
 from multikernel.interfaces import BootOptions
 from multikernel.kernel import resolve
@@ -35,6 +35,23 @@ def test_a_core_among_1024_costs_what_one_among_128_costs(tmp_path: Path) -> Non
     more_events, more_calls = boot(tmp_path, 16, 64)
     assert more_events < 1.05 * events
     assert more_calls < 1.05 * calls
+
+
+def agreement(folder: Path, nodes: int, cores: int) -> float:
+    """Messages a core of one agreement among all cores, each of which a process has to be started on first."""
+    file = folder / "mesh.yaml"
+    file.write_text(mesh(nodes, cores))
+    blueprint = assemble(str(file))
+    with Multikernel(blueprint).boot("sim") as kernel:
+        before = kernel.stop().messages
+    with Multikernel(blueprint).boot("sim") as kernel:
+        rows = kernel.run("agree", updates=1, protocol="one-phase", tree="numa", outstanding=1)
+        assert (rows.cores, rows.column("tree"), rows.aborted) == (nodes * cores, ["numa"], 0)
+        return (kernel.stop().messages - before) / (nodes * cores)
+
+
+def test_an_agreement_of_512_costs_a_core_what_one_of_64_does(tmp_path: Path) -> None:
+    assert agreement(tmp_path, 8, 64) < 1.05 * agreement(tmp_path, 4, 16)
 
 
 def test_nobody_is_given_up_while_the_boot_core_starts_the_others(tmp_path: Path) -> None:
