@@ -54,7 +54,7 @@ class Core:
         self.told: dict[int, list[object]] = {}
         self.refused: list[int] = []
         self.gone: list[Callable[[int], Awaitable[None]]] = []
-        self.unreachable: list[Callable[[int, bytes], Awaitable[None]]] = []
+        self.unreachable: list[Callable[[int, tuple[object, ...]], Awaitable[None]]] = []
         self.lost: list[Callable[[int], Awaitable[None]]] = []
         self.exports: dict[str, int] = {}
         self._cptrs = count(100)
@@ -77,7 +77,7 @@ class Core:
     def carry(self, carry: Callable[[int, Connect], Awaitable[None]]) -> None:
         self.connect.append(carry)
 
-    def when_refused(self, callback: Callable[[int, bytes], Awaitable[None]]) -> None:
+    def when_refused(self, callback: Callable[[int, tuple[object, ...]], Awaitable[None]]) -> None:
         self.unreachable.append(callback)
 
     def when_lost(self, callback: Callable[[int], Awaitable[None]]) -> None:

@@ -9,7 +9,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from multikernel.errors import LocalMisuse
 from multikernel.interfaces import PAYLOAD
-from multikernel.system.messages import CircuitClosed, CircuitCredit, CircuitOpened, Granted, OpenCircuit, encode
+from multikernel.system.messages import (
+    CircuitClosed,
+    CircuitCredit,
+    CircuitOpened,
+    Granted,
+    OpenCircuit,
+    decode,
+    encode,
+)
 from multikernel.system.monitor import flow
 from multikernel.system.monitor.circuits import DATA
 from multikernel.system.monitor.events import Sender
@@ -189,10 +197,10 @@ def test_no_service_and_no_core_refuse_who_asked(net: Net) -> None:
     payload = net.wires[0, 1][0][10:]
     net.settle()
     assert net.cores[0].refused == [7]
-    net.run(0, net.cores[0].unreachable[0](3, payload))
+    net.run(0, net.cores[0].unreachable[0](3, decode(payload)))
     assert net.cores[0].refused == [7], "answered once"
     net.ask(0, 2, client, "lost")
-    net.run(0, net.cores[0].unreachable[0](2, net.wires[0, 1].popleft()[10:]))
+    net.run(0, net.cores[0].unreachable[0](2, decode(net.wires[0, 1].popleft()[10:])))
     assert net.cores[0].refused == [7, 7]
 
 
