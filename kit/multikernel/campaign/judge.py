@@ -70,7 +70,8 @@ class Story:
 
 @dataclass(slots=True)
 class Told:
-    """What the events say.  `early` are calls that were answered before what they asked for was `done` anywhere."""
+    """What the events say.  `early` are calls that were answered before what they asked for was `done` anywhere;
+    `orphaned` says that the boot core stopped before anything was."""
 
     carried: dict[Life, list[Carried]] = field(default_factory=dict)
     begun: dict[tuple[Life, int], CallBegun] = field(default_factory=dict)
@@ -78,6 +79,7 @@ class Told:
     stopped: dict[int, None] = field(default_factory=dict)
     restarted: dict[int, None] = field(default_factory=dict)
     cut_for_ever: bool = False
+    orphaned: bool = False
     order: list[CallBegun | CallEnded] = field(default_factory=list)
     early: list[CallEnded] = field(default_factory=list)
     done: dict[int, None] = field(default_factory=dict)
@@ -107,6 +109,7 @@ def listen(story: Story) -> Told:
                     told.early.append(event)
             case FaultStruck(kind="stop"):
                 told.stopped[event.core] = None
+                told.orphaned = told.orphaned or (event.core == story.boot_core and not told.done)
             case FaultStruck(kind="restart", over=False):
                 told.lives[event.core] = told.lives.get(event.core, 0) + 1
                 told.restarted[event.core] = None
@@ -245,10 +248,10 @@ def _call(call: Call) -> str:
 
 
 def _within(story: Story, told: Told) -> bool:
-    """Whether no more has stopped than the protocol survives.  An object that the boot core had not opened when it
-    stopped is of no use to anybody, as docs/protocols.md says."""
+    """Whether no more has stopped than the protocol survives.  Those that hold an object meet through the boot core
+    before it is first used: of one that it did not see used nothing is promised."""
     dead = dict.fromkeys((*told.stopped, *told.restarted))
-    if not told.carried and story.boot_core in dead:
+    if told.orphaned:
         return False
     match story.spec.survives:
         case "none":
