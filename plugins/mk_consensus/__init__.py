@@ -63,4 +63,5 @@ def consistency_protocols() -> Iterator[ConsistencyProtocolSpec]:
         members="few",
         order="linear",
         survives="minority",
+        rank=60,
     )

@@ -146,8 +146,7 @@ def elapsed(state: State, out: list[GroupEffect]) -> None:
     if state.standing == LEADER:
         replication.revive(state, out)
         return
-    if state.tries >= SUSPECT or state.leader == NOBODY:
-        state.hope()
+    state.hope()
     target = _target(state)
     _send(state, out, target, old)
     if state.joining:

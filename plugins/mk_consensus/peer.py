@@ -125,6 +125,9 @@ TERMED = (REDIRECT, APPEND, APPENDED, REJECTED, ASK, VOTE, PROBE, INVITE)
 class ConsensusPeer(State):
     """See the module."""
 
+    def starts(self) -> Sequence[Arm]:
+        return (Arm(PATIENCE, 1),) if self.joining else ()
+
     def step(self, event: GroupEvent) -> Sequence[GroupEffect]:
         out: list[GroupEffect] = []
         match event:
