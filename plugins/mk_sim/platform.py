@@ -115,6 +115,7 @@ class Simulation:
         self._machines: dict[int, SimMachine] = {}
         self._drivers: dict[int, CpuDriver] = {}
         self._inputs: deque[Input] = deque()
+        self._released: dict[int, None] = {}
         self._resting: dict[int, None] = {}
         self._incarnations: dict[int, int] = {}
         self._ended: dict[str, None] = {}
@@ -215,6 +216,7 @@ class Simulation:
         if self._faults is None:
             machine = SimMachine(entry, kind, made.driver.paging, actor, self._coherence, self._memory, self)
         else:
+            self._released[entry.id] = None
             if self._faults.condition(entry.id).halted:
                 return
             if actor.alive and entry.id not in self._resting:
@@ -270,7 +272,7 @@ class Simulation:
             machine.strike()
 
     def restart(self, core: int) -> None:
-        if Restart(core) not in self._inputs:
+        if core in self._released and Restart(core) not in self._inputs:
             self._incarnations[core] = self._incarnations.get(core, 0) + 1
             self._inputs.append(Restart(core))
             self.interrupt(self._blueprint.boot_core, self._engine.now)

@@ -17,7 +17,18 @@ import pytest
 Mkit = Callable[..., "subprocess.CompletedProcess[str]"]
 Spawn = Callable[..., "subprocess.Popen[str]"]
 
-KEYS = ["schema_version", "board", "platform", "seed", "digest", "cores", "channels", "virtual_ns", "programs"]
+KEYS = [
+    "schema_version",
+    "board",
+    "platform",
+    "seed",
+    "digest",
+    "cores",
+    "channels",
+    "virtual_ns",
+    "programs",
+    "faults",
+]
 MKIT = [sys.executable, "-m", "multikernel"]
 
 

@@ -7,6 +7,7 @@ from functools import cache
 
 import multikernel
 from multikernel.blueprint import Blueprint
+from multikernel.faults import parse
 from multikernel.hookspecs import hookimpl
 from multikernel.interfaces import BootOptions
 from multikernel.kernel import Multikernel
@@ -42,9 +43,19 @@ def boot(
     platform: str = "sim",
     seed: int = 0,
     timeout_ns: int = SECOND,
+    faults: Iterable[str] = (),
+    jitter_ns: int = 0,
+    observe: bool = False,
 ) -> Multikernel:
     """A kernel with these programs, up.  On the simulator `timeout_ns` is virtual."""
     bound = board if isinstance(board, Blueprint) else blueprint(board, platform)
     return Multikernel(bound, Registry.load(Programs(programs)) if programs else None).boot(
-        platform, BootOptions(seed=seed, timeout_ns=timeout_ns)
+        platform,
+        BootOptions(
+            seed=seed,
+            timeout_ns=timeout_ns,
+            faults=tuple(map(parse, faults)),
+            jitter_ns=jitter_ns,
+            observe=observe,
+        ),
     )

@@ -5,6 +5,7 @@ and stdout is one object:
 
     schema_version, board, platform, seed, digest, cores: [{id, isa, driver, state}], channels, virtual_ns,
     programs: [{name, status, result}]      status: ok, failed, not-run; result: an object a row
+    faults: [{at_ns, core, kind, text, over}]      as they happened
 
 A core that does not start is told on stderr and the rest boots; the first program that fails ends the run.
 Whatever happens the kernel is powered off.  With --json an error before the boot is the object `error` instead.
@@ -33,8 +34,8 @@ from multikernel.cli.assemble import complete_board, measured_facts
 from multikernel.cli.bootview import View, milliseconds, open_view, process_tree, result_tables
 from multikernel.cli.keep import Keep
 from multikernel.errors import BindingError, BootTimeout, ProgramFailed, UsageError
-from multikernel.events import Assumed, CoreFailed, Event, Row
-from multikernel.faults import parse
+from multikernel.events import Assumed, CoreFailed, Event, FaultStruck, Row
+from multikernel.faults import Fault, parse
 from multikernel.findings import Findings
 from multikernel.interfaces import BootOptions, Outcome
 from multikernel.kernel import Multikernel, check_parameters
@@ -178,6 +179,7 @@ class _Report:
 
     def __init__(self, kernel: Multikernel, platform: str, seed: int, programs: Sequence[str]) -> None:
         self._kernel = kernel
+        self._faults: tuple[Fault, ...] = ()
         self._platform = platform
         self._seed = seed
         self._programs = programs
@@ -188,6 +190,7 @@ class _Report:
     def go(self, options: BootOptions, parameters: Mapping[str, Mapping[str, int | str]], view: View) -> None:
         """Boot, run, stop.  Raises BootTimeout, PlatformError, ProgramFailed, UsageError."""
         kernel = self._kernel
+        self._faults = options.faults
         try:
             kernel.boot(self._platform, options)
         except BootTimeout:
@@ -221,6 +224,10 @@ class _Report:
         for event in self._kernel.events:
             if isinstance(event, Assumed):
                 output.warn(f"{self._kernel.blueprint.board}: {event.text}; times are no better than that")
+        struck = [event.text for event in self._kernel.events if isinstance(event, FaultStruck)]
+        for fault in self._faults:
+            if str(fault) not in struck:
+                output.warn(f"fault {fault} did not happen: the run was over before")
         failed = [event for event in self._kernel.events if isinstance(event, CoreFailed)]
         known = {core.id: f" (the board says: {core.fails})" for core in self._kernel.blueprint.cores if core.fails}
         for event in failed:
@@ -263,6 +270,7 @@ class _Report:
                 {"name": name, "status": status, "result": list(map(_row, rows))}
                 for name, status, rows in (*self._done, *((name, "not-run", ()) for name in pending))
             ],
+            "faults": [asdict(event) for event in self._kernel.events if isinstance(event, FaultStruck)],
         }
 
 

@@ -4,13 +4,15 @@
     def test_ping(kernel):
         assert kernel.run("ping", rounds=10).rows
 
-    kernel(board, ..., platform=..., requires=..., seed=..., timeout=...)
+    kernel(board, ..., platform=..., requires=..., seed=..., timeout=..., faults=..., jitter=...)
         board      one or more names or paths; the test runs on each
         platform   a name or several; else --mk-platform, else sim
         requires   a goal in the rule language, e.g. "core(C, K) & kind(K, 'armv7-r')": skipped on a board
                    where it has no answer
         seed       of all that is drawn; else --mk-seed, else 0
         timeout    seconds a boot or a program may take, on the simulator in virtual time; else 60
+        faults     on the simulator: one or several, as `mkit boot --fault` takes them
+        jitter     on the simulator: nanoseconds that a line of a channel is seen late at most; else 0
 
 A platform that cannot run here skips the test; one asked for by --mk-platform fails it.  Each test has a
 kernel of its own, powered off after it, so tests may run under xdist.  A failed test says how to repeat it.
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from multikernel.registry import Registry
 
 MARKER = "kernel"
-WORDS = ("platform", "requires", "seed", "timeout")
+WORDS = ("platform", "requires", "seed", "timeout", "faults", "jitter")
 PLATFORM, SEED, TIMEOUT = "sim", 0, 60
 SHOWN = 20
 """How many of the last events a failed test shows."""
@@ -49,6 +51,8 @@ class Wanted(NamedTuple):
     seed: int
     timeout_ns: int
     asked: bool
+    faults: tuple[str, ...]
+    jitter_ns: int
 
     def __str__(self) -> str:
         return f"{self.board}-{self.platform}"
@@ -66,7 +70,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "kernel(board, ..., platform=, requires=, seed=, timeout=): what the fixture `kernel` boots",
+        "kernel(board, ..., platform=, requires=, seed=, timeout=, faults=, jitter=): what the fixture `kernel` boots",
     )
 
 
@@ -97,6 +101,7 @@ def kernel(
     if not isinstance(wanted, Wanted):
         pytest.fail("the fixture `kernel` needs a marker: @pytest.mark.kernel('paper-8x4-amd')", pytrace=False)
     from multikernel.errors import MultikernelError, PlatformError
+    from multikernel.faults import parse
     from multikernel.interfaces import BootOptions
     from multikernel.kernel import Multikernel
     from multikernel.registry import Registry
@@ -105,7 +110,13 @@ def kernel(
     try:
         booted = Multikernel(_blueprint(wanted, registry, multikernel_blueprints), registry)
         request.node.stash[_BOOTED] = (wanted, booted)
-        booted.boot(wanted.platform, BootOptions(seed=wanted.seed, timeout_ns=wanted.timeout_ns))
+        options = BootOptions(
+            seed=wanted.seed,
+            timeout_ns=wanted.timeout_ns,
+            faults=tuple(map(parse, wanted.faults)),
+            jitter_ns=wanted.jitter_ns,
+        )
+        booted.boot(wanted.platform, options)
     except PlatformError as error:
         if wanted.asked:
             pytest.fail(f"platform {wanted.platform} cannot run here: {error}", pytrace=False)
@@ -128,7 +139,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         for event in kernel.events[-SHOWN:]:
             lines.append(str(event)[:WIDTH])
             lines += getattr(event, "trace", "").splitlines()
-        lines.append(f"again: mkit boot {wanted.board} --platform {wanted.platform} --seed {wanted.seed}")
+        struck = "".join(f" --fault '{fault}'" for fault in wanted.faults)
+        struck += f" --jitter {wanted.jitter_ns}" if wanted.jitter_ns else ""
+        lines.append(f"again: mkit boot {wanted.board} --platform {wanted.platform} --seed {wanted.seed}{struck}")
         report.sections.append(("multikernel events", "\n".join(lines)))
     return report
 
@@ -164,9 +177,23 @@ def _wanted(marker: pytest.Mark, config: pytest.Config, test: str) -> list[Wante
         raise refuse("platform is a name or a list of names, requires is text, seed an integer")
     if not isinstance(timeout, int | float) or timeout <= 0:
         raise refuse("timeout is seconds, more than 0")
+    named: object = marker.kwargs.get("faults", ())
+    faults = (named,) if isinstance(named, str) else tuple(named) if isinstance(named, list | tuple) else (0,)
+    jitter: object = marker.kwargs.get("jitter", 0)
+    if not all(isinstance(fault, str) for fault in faults) or not isinstance(jitter, int):
+        raise refuse("faults is text or a list of texts, jitter an integer")
     asked = chosen is not None and not marker.kwargs.get("platform")
     return [
-        Wanted(str(board), str(platform), requires, seed, int(timeout * 1_000_000_000), asked)
+        Wanted(
+            str(board),
+            str(platform),
+            requires,
+            seed,
+            int(timeout * 1_000_000_000),
+            asked,
+            tuple(map(str, faults)),
+            jitter,
+        )
         for board in boards
         for platform in platforms
     ]
