@@ -41,7 +41,7 @@ SAID = {
 @dataclass(slots=True)
 class Report:
     """What a campaign found.  `distinct` is how many digests there were, `reached` how often each numbered step of the
-    protocol was, `struck` how many runs had a fault of each kind."""
+    protocol was, `struck` how many runs had a fault of each kind; `interrupted` says that a person ended it."""
 
     runs: int = 0
     quiet: int = 0
@@ -52,6 +52,7 @@ class Report:
     struck: Counter[str] = field(default_factory=Counter)
     reached: Counter[int] = field(default_factory=Counter)
     violating: Run | None = None
+    interrupted: bool = False
 
 
 def campaign(
@@ -61,7 +62,7 @@ def campaign(
     begun = time.monotonic()
     report = Report()
     digests: dict[str, None] = {}
-    with _runs(subject, drawn, count, jobs) as runs:
+    with _runs(subject, drawn, count, jobs) as runs, _until_interrupted(report):
         for chunk in runs:
             for run in chunk:
                 _count(report, subject.spec, run)
@@ -74,6 +75,15 @@ def campaign(
             if report.violating is not None or report.seconds > budget_s:
                 break
     return report
+
+
+@contextmanager
+def _until_interrupted(report: Report) -> Iterator[None]:
+    """What was found before Ctrl-C is not lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        report.interrupted = True
 
 
 def _count(report: Report, spec: ConsistencyProtocolSpec, run: Run) -> None:

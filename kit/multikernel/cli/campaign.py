@@ -67,6 +67,8 @@ def campaign_command(
         output.emit_json(_document(subject, drawn, report, small))
     else:
         _show(subject, drawn, report, small, tried)
+    if report.interrupted:
+        raise KeyboardInterrupt
     if small is not None and small.violation is not None:
         error = MultikernelError(f"{object} on {board} violates {small.violation.name}", code="violated")
         output.show_error(error)
