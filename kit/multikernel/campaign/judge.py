@@ -4,7 +4,7 @@
                                           large to be judged
 
 From the events of an observed run: calls begun and ended, what each replica carried out, faults.  A core that is
-started anew is another replica from then on.  What a protocol promises is in its spec: `order`, and how many cores may
+started anew is another replica from when it is up: what it did just before it stopped may be told after that.  What a protocol promises is in its spec: `order`, and how many cores may
 stop (`survives`) while the calls of the others are still answered.
 
 May not know: how a run is made, any protocol.
@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from multikernel.checking.linear import Call, Log, SequentialModel, Store, linearizable
 from multikernel.errors import UsageError
-from multikernel.events import CallBegun, CallEnded, Carried, Event, FaultStruck
+from multikernel.events import CallBegun, CallEnded, Carried, CoreUp, Event, FaultStruck
 from multikernel.spec import ConsistencyProtocolSpec
 from multikernel.system.monitor.objects import HALF, parts
 
@@ -111,8 +111,9 @@ def listen(story: Story) -> Told:
                 told.stopped[event.core] = None
                 told.orphaned = told.orphaned or (event.core == story.boot_core and not told.done)
             case FaultStruck(kind="restart", over=False):
-                told.lives[event.core] = told.lives.get(event.core, 0) + 1
                 told.restarted[event.core] = None
+            case CoreUp() if event.core in told.restarted:
+                told.lives[event.core] = told.lives.get(event.core, 0) + 1
             case FaultStruck(kind="cut", over=False) if "+" not in event.text.rpartition("@run+")[2]:
                 told.cut_for_ever = True
     return told
