@@ -4,8 +4,9 @@
                                           large to be judged
 
 From the events of an observed run: calls begun and ended, what each replica carried out, faults.  A core that is
-started anew is another replica from when it is up: what it did just before it stopped may be told after that.  What a protocol promises is in its spec: `order`, and how many cores may
-stop (`survives`) while the calls of the others are still answered.
+started anew is another replica from when it is up: what it did just before it stopped may be told after that.  What a
+protocol promises is in its spec: `order`, and how many cores may stop (`survives`) while the calls of the others are
+still answered.
 
 May not know: how a run is made, any protocol.
 """
