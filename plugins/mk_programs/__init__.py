@@ -1,4 +1,4 @@
-"""Demonstration programs: ping, unmap, agree and clients."""
+"""Demonstration programs: ping, unmap, agree, clients and sharing."""
 
 from collections.abc import Iterator
 
@@ -72,4 +72,20 @@ def programs() -> Iterator[ProgramSpec]:
         "One core of clients: makes its calls.",
         factory=on_use("mk_programs.clients:member"),
         part_of="clients",
+    )
+    yield ProgramSpec(
+        "sharing",
+        "A table with a replica a core, a group of cores, or one for all: what reads and updates cost.",
+        factory=on_use("mk_programs.sharing:main"),
+        parameters=(
+            ("group", str),
+            ("consistency", str),
+            ("reads", int),
+            ("words", int),
+            ("updates", int),
+            ("cores", int),
+        ),
+    )
+    yield ProgramSpec(
+        "sharing-core", "One core of sharing.", factory=on_use("mk_programs.sharing_core:core"), part_of="sharing"
     )

@@ -156,6 +156,12 @@ class Dispatcher:
         """Let the other runnable threads of this dispatcher go first."""
         await Reschedule()
 
+    async def look(self) -> None:
+        """Poll once for messages that other threads of this dispatcher wait for, and let those that have one go first.
+        For a thread that works on without ever waiting."""
+        await self._waitset.look()
+        await Reschedule()
+
     async def give_way(self) -> bool:
         """Give the rest of the time slice to the core's other dispatchers; whether there was one."""
         return await Yield()

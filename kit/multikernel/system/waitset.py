@@ -83,6 +83,11 @@ class WaitSet:
         await Block(dispatcher.next_timer())
         await self.awake()
 
+    async def look(self) -> None:
+        """Poll once for what threads of this dispatcher wait for, and wake those whose time has come."""
+        while self._dispatcher.poller.armed() and await self._poll(0):
+            pass
+
     async def awake(self) -> None:
         """The dispatcher looks again: the scheduler calls this at the beginning of each activation, as
         one that blocked is not returned to."""
