@@ -28,11 +28,11 @@ May not know: what values mean, channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from multikernel.errors import PeerError
-from multikernel.system.group import ROOM, GroupEffect, Peer, Tell, size
+from multikernel.system.group import GroupEffect, Peer, Tell
 from multikernel.system.ordered import Ordered
 
 ORDER = 3
@@ -66,11 +66,8 @@ class BroadcastPeer(Ordered):
     def orders(self, origin: int, request: int, values: Sequence[int]) -> Sequence[GroupEffect]:
         """Steps 2 and 3."""
         first, self.last = self.last + 1, self.last + len(values)
-        tells = [
-            Tell(core, ORDER, numbers)
-            for numbers in _messages(first, origin, request, values)
-            for core in self.neighbours()
-        ]
+        numbers = (first, origin, request, *values)  # fits: ASK_ROOM
+        tells = [Tell(core, ORDER, numbers) for core in self.neighbours()]
         return [*tells, *self.carry_out(first, origin, request, values)]
 
     def hear(self, source: int, phase: int, numbers: tuple[int, ...]) -> Sequence[GroupEffect]:
@@ -84,14 +81,3 @@ class BroadcastPeer(Ordered):
         values = values[known:]
         self.last += len(values)
         return list(self.carry_out(place + known, origin, request + known, values))
-
-
-def _messages(place: int, origin: int, request: int, values: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """What is told of `values`, cut where a message is full."""
-    said: list[int] = []
-    for number, value in enumerate(values):
-        if said and size((*said, value)) > ROOM:
-            yield tuple(said)
-            said = []
-        said = [*said, value] if said else [place + number, origin, request + number, value]
-    yield tuple(said)

@@ -13,6 +13,7 @@ from mk_ordered_broadcast.broadcast import OrderedBroadcast
 from mk_replicated_log.chain import ReplicatedLog
 from multikernel.errors import PeerError
 from multikernel.system.group import (
+    ROOM,
     Answer,
     Execute,
     Executed,
@@ -22,7 +23,9 @@ from multikernel.system.group import (
     Reconfigured,
     Submitted,
     Tell,
+    size,
 )
+from multikernel.system.ordered import ASK_ROOM
 from tests.protocols.cluster import Broken, Cluster
 
 ASK, REPLY, ORDER, UPDATE, STABLE = 1, 2, 3, 3, 4
@@ -118,6 +121,10 @@ def test_who_was_restarted_takes_no_more_part_and_says_so(protocol: GroupProtoco
 def test_what_no_peer_would_send_is_refused(protocol: GroupProtocol, core: int, message: Heard) -> None:
     with pytest.raises(PeerError):
         protocol.start(core, (0, 1, 2), 0).step(message)
+
+
+def test_what_is_asked_for_fits_with_place_and_origin() -> None:
+    assert ASK_ROOM + size((2**49 - 1, 2**14 - 1)) <= ROOM
 
 
 @both

@@ -43,7 +43,7 @@ from multikernel.system.group import (
 ASK, REPLY = 1, 2
 """Phases of every such protocol; its own begin at 3."""
 ASK_ROOM = ROOM - 12
-"""Bytes of an ASK: who orders adds a place and an origin, of at most 7 and 3 bytes, and has some to spare."""
+"""Bytes of an ASK: who orders adds a place, below 2**49, and an origin, below 2**14, and it still fits a message."""
 WINDOW = 2
 """Messages that a core has under way: one is ordered while the next is on its way."""
 
