@@ -14,7 +14,8 @@ from multikernel.events import CallEnded, Carried, Event
 from multikernel.faults import parse
 from multikernel.interfaces import BootOptions
 from multikernel.system.monitor.gathering import PATIENCE_NS
-from tests.groups.toys import registry, subject
+from multikernel.system.monitor.groups import TICK_NS
+from tests.groups.toys import RUNG, registry, subject, ticking
 
 WAY = {"patience_us": 40_000}
 
@@ -103,3 +104,18 @@ def test_a_program_that_asks_for_an_object_nobody_keeps_is_told() -> None:
     told = "there is no object 'logs'; give one of log, store, load"
     with Multikernel(subject().blueprint, registry()).boot("sim") as kernel, pytest.raises(ProgramFailed, match=told):
         kernel.run("clients", object="logs")
+
+
+def test_a_timer_that_is_armed_again_and_again_runs_out_after_the_last() -> None:
+    """Ten calls, each of which arms a timer of 20 ticks anew: it runs out once, 20 ticks after the last."""
+    options = BootOptions(observe=True, timeout_ns=10**9)
+    timed = ticking()
+    kernel = Multikernel(timed.blueprint, timed.registry).boot("sim", options)
+    kernel.run("clients", object="log", calls=10, cores=1, outstanding=1, settle_us=10_000)
+    outcome = kernel.stop()
+    ran = sum(reached.times for reached in outcome.reached if reached.cause == "Elapsed 1")
+    last = max(event.at_ns for event in kernel.events if isinstance(event, CallEnded))
+    rung = [event.at_ns for event in kernel.events if isinstance(event, Carried) and event.value == RUNG]
+    assert ran == 1
+    assert len(rung) == 1
+    assert abs(rung[0] - last - 20 * TICK_NS) < TICK_NS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from multikernel.registry import Registry
 from multikernel.spec import ConsistencyProtocolSpec, ProtocolStep
 from multikernel.system.group import (
     Answer,
+    Arm,
+    Elapsed,
     Execute,
     Executed,
     GroupEffect,
@@ -170,3 +172,38 @@ def registry(bug: Bug = right) -> Registry:
 def subject(bug: Bug = right) -> Subject:
     """The log of a mesh of three cores, kept by a toy."""
     return Subject.of(str(Path(__file__).with_name("toy.yaml")), "log", registry(bug))
+
+
+RUNG = 2**63
+"""What the ticking peer carries out when its timer runs out."""
+
+
+@dataclass
+class Ticking(Peer):
+    """Alone, it carries out what it is asked for and arms a timer of 20 ticks; that carries out RUNG."""
+
+    given: int = 0
+
+    def step(self, event: GroupEvent) -> Sequence[GroupEffect]:
+        match event:
+            case Submitted(request, value):
+                self.given += 1
+                return [Execute(self.given, self.core, request, value), Answer(request, self.given), Arm(1, 20)]
+            case Elapsed():
+                self.given += 1
+                return [Execute(self.given, self.core, 0, RUNG)]
+        return []
+
+
+class TickingProtocol:
+    """Makes them."""
+
+    def start(self, core: int, members: Sequence[int], incarnation: int) -> Peer:
+        return Ticking(core)
+
+
+@cache
+def ticking() -> Subject:
+    """The log of a mesh of three cores, kept by ticking peers."""
+    spec = replace(toy(), factory=TickingProtocol, timers=("ring",))
+    return Subject.of(str(Path(__file__).with_name("toy.yaml")), "log", Registry.load(Plugin(spec)))
