@@ -35,6 +35,7 @@ from multikernel.system.operations import (
     Compute,
     Cycles,
     Draw,
+    Fence,
     Operation,
     PollWait,
     Spend,
@@ -98,7 +99,7 @@ class HostMachine(Machine):
         table: dict[type[Operation[object]], Callable[..., Awaitable[Done]]] = {
             Compute: self._compute, Spend: self._spend, Clock: self._clock, Cycles: self._cycles, Draw: self._draw,
             Access: self._access, CompareAndSwap: self._compare_and_swap, PollWait: self._poll_wait,
-            Audit: self._audit, Step: self._step, Witness: self._witness,
+            Audit: self._audit, Fence: self._fence, Step: self._step, Witness: self._witness,
         }  # fmt: skip
         self.handlers = table
 
@@ -197,6 +198,11 @@ class HostMachine(Machine):
 
     async def _audit(self, operation: Audit, user: UserDispatcher, end_ns: int | None) -> Done:
         user.answer(-1)  # a core sees no other's translations
+        return None
+
+    async def _fence(self, operation: Fence, user: UserDispatcher, end_ns: int | None) -> Done:
+        self._ring.fence()
+        user.answer(None)
         return None
 
     async def _step(self, operation: Step, user: UserDispatcher, end_ns: int | None) -> Done:
