@@ -40,11 +40,11 @@ def patience(state: State) -> int:
 
 def elapsed(state: State, out: list[GroupEffect]) -> None:
     """16, 17."""
+    state.attempts -= 1
     if state.leader not in (NOBODY, state.core) and not state.doubted:
         state.doubted = True
         out.append(Tell(state.leader, PROBE, (state.term, state.incarnation)))
         return
-    state.attempts -= 1
     state.follow(state.term + 1)
     state.standing, state.voted, state.votes = CANDIDATE, state.me, (state.me,)
     last_term = state.term_at(state.last)

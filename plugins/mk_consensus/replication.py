@@ -89,19 +89,21 @@ def hear_entries(state: State, out: list[GroupEffect], source: int, numbers: tup
         hint = state.last if previous > state.last else state.commit
         out.append(Tell(source, REJECTED, (term, state.incarnation, previous, hint)))
         return found
-    entries = unpacked(numbers[4:])
+    entries, news = unpacked(numbers[4:]), found or commit > state.commit
     for index, entry in enumerate(entries, previous + 1):
         if index <= state.last and state.term_at(index) != entry.term:
             state.truncate(index - 1)
         if index > state.last:
             state.append(entry)
+            news = True
     match = previous + len(entries)
     if entries:
         out.append(Tell(source, APPENDED, (term, state.incarnation, match)))
     if min(commit, match) > state.commit:
         outcomes.carry_out(state, out, min(commit, match))
-    state.attempts = 0
-    if state.commit < state.last:
+    if state.commit == state.last:
+        state.attempts = 0
+    elif news:
         state.hope()
     return found
 

@@ -20,8 +20,8 @@ PATIENCE, ELECTION, RESEND = 1, 2, 3
 FOLLOWER, CANDIDATE, LEADER = range(3)
 NOBODY = -1
 BOUND = 8
-"""How often in a row a leader sends to who is silent, a core asks to join, or a member stands for election on behalf of
-others, before it leaves that until it hears something new."""
+"""How often in a row a leader sends to who is silent, a core asks to join, or a member asks for news or stands for
+election, before it leaves that until it hears something new."""
 
 
 class Follower(NamedTuple):

@@ -5,7 +5,7 @@
     cluster.run(us)                        what happens in that time, in an order drawn from the seed
     cluster.stop(core); cluster.restart(core)
 
-Channels keep their order.  A message takes 1 to `slow` us; it is lost or comes twice as often as `losing` and `doubling`
+Channels keep their order.  A message takes 1 to `slow` us; it is lost or comes twice as often as `losing`, `doubling`
 say.  A core may stop between two effects of a turn.  Every effect is checked as it happens: at a place the same is
 carried out by all, without a gap, once, and only what was asked for; an answer says what came of it.
 
