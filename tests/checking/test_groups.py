@@ -154,7 +154,7 @@ def test_a_budget_that_is_over_leaves_the_rest_unknown() -> None:
     ("arguments", "told"),
     [
         ({"faults": ("fire",)}, "there is no fault 'fire'; there are: stop, restart, drop, duplicate"),
-        ({"cores": 0}, "0 cores, 0 clients, 1 operations, 0 timeouts: what can be explored is 1 to 8"),
+        ({"cores": 0}, "0 cores, 0 clients, 1 operations, 0 timeouts, 0 lulls: what can be explored is 1 to 8"),
         ({"submitters": (3,)}, "there is no core 3 to submit; there are: 0 to 2"),
     ],
 )

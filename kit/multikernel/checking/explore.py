@@ -10,7 +10,8 @@ each other, and then each may happen at any step, or never.
     restart      a core stops likewise (it falls), and begins anew at any time, having forgotten everything
     drop         the next message of a channel is lost
     duplicate    the next message of a channel is delivered and stays
-    timeout      a timer that is armed on a core runs out: no fault, but as rare
+    timeout      a timer that is armed on a core runs out: no fault, but as rare; besides, so many may run out in a
+                 lull, when no message is under way and nothing to be begun
 
 Search is breadth first, so that a counterexample is the shortest there is in what is explored.  Reduction is by
 persistent sets (Godefroid, LNCS 1032, 1996): where nothing that other cores do can bring a core another event, its
@@ -64,6 +65,7 @@ class Plan(NamedTuple):
     happened: tuple[Fault, ...] = ()
     dead: int = 0
     down: int = 0
+    lulls: int = 0
 
 
 class Move(NamedTuple):
@@ -153,13 +155,17 @@ class Explorer(ABC, Generic[M]):
     def end(self, state: State) -> End:
         """The faults before such a state, and the roles of those that wait in it."""
 
+    def lull(self, state: State, plan: Plan) -> bool:
+        """Whether no message is under way and nothing to be begun."""
+        return False
+
     # Search
 
-    def start(self, faults: Sequence[Fault]) -> State:
-        """The state before anything, in which `faults` may happen."""
+    def start(self, faults: Sequence[Fault], lulls: int = 0) -> State:
+        """The state before anything, in which `faults` may happen, and timers may run out in lulls."""
         model = self.model
         locals_ = [model.first(core) for core in range(model.cores)]
-        return self.plan(Plan(tuple(sorted(faults)))), *locals_, *([0] * len(model.channels))
+        return self.plan(Plan(tuple(sorted(faults)), lulls=lulls)), *locals_, *([0] * len(model.channels))
 
     def starts(self, kinds: Sequence[str]) -> Iterable[State]:
         """Every state before anything: a place for each fault of `kinds`."""
@@ -243,7 +249,9 @@ class Explorer(ABC, Generic[M]):
             for kind, event in self.events(state, plan, own):
                 then = number
                 if kind.startswith(TIMEOUT):
-                    then = self.plan(_without(plan, Fault(TIMEOUT, own)), number)
+                    lull = plan.lulls and self.lull(state, plan)
+                    spent = plan._replace(lulls=plan.lulls - 1) if lull else _without(plan, Fault(TIMEOUT, own))
+                    then = self.plan(spent, number)
                 self._turns(found, state, then, kind, own, -1, event, falls)
             for channel in self._into[own]:
                 waiting = state[channels + channel]

@@ -1,8 +1,9 @@
 """Protocols among equals, explored, and from every end run on in fairness.
 
-    check_group(spec, cores=3, submitters=(0, 1), faults=("stop",), timeouts=2) -> Report
+    check_group(spec, cores=3, submitters=(0, 1), faults=("stop",), timeouts=1, lulls=2) -> Report
 
-In an exploration a timer that is armed may run out at any moment, early or late, `timeouts` times in all: everywhere.
+A timer that is armed may run out at any moment, however early, `timeouts` times in all, and then there are `lulls` more
+times in which no message is under way and any of the timers armed runs out.  All orders of either are explored.
 Where no message is under way, an exploration has an end, and the run goes on in fairness: timers run out, those first
 that are due first, and what is sent arrives before the next does, in the order sent, until nothing is armed.  If the
 faults before are ones that the protocol survives, this settles what comes to be in the end.
@@ -46,11 +47,11 @@ def check_group(
     submitters: Sequence[int] = (0,),
     faults: Sequence[str] = (),
     timeouts: int = 0,
+    lulls: int = 0,
     clients: int = 0,
     reconfigure: bool = False,
     budget_s: float = 60.0,
     reduced: bool = True,
-    name: str = "",
 ) -> Report[PeerModel]:
     """Explore until a property is violated, all is explored, or `budget_s` seconds are over.  `submitters` has a core
     for each operation; with `reconfigure` the last is that the first client become a member, or, if there are none,
@@ -59,15 +60,15 @@ def check_group(
     if unknown := [fault for fault in faults if fault not in GROUP_FAULTS]:
         raise UsageError(f"there is no fault {unknown[0]!r}; there are: {', '.join(GROUP_FAULTS)}", code="unknown-name")
     count = cores + clients
-    if cores < 1 or clients < 0 or count > 8 or not submitters or timeouts < 0:
+    if cores < 1 or clients < 0 or count > 8 or not submitters or min(timeouts, lulls) < 0:
         raise UsageError(
-            f"{cores} cores, {clients} clients, {len(submitters)} operations, {timeouts} timeouts: "
-            "what can be explored is 1 to 8 cores in all, 1 operation or more, 0 timeouts or more"
+            f"{cores} cores, {clients} clients, {len(submitters)} operations, {timeouts} timeouts, {lulls} "
+            "lulls: what can be explored is 1 to 8 cores in all, 1 operation or more, of the others 0 or more"
         )
     if wrong := [core for core in submitters if not 0 <= core < count]:
         raise UsageError(f"there is no core {wrong[0]} to submit; there are: 0 to {count - 1}", code="unknown-name")
     model = PeerModel(spec, cores, submitters, clients, reconfigure)
-    return GroupExplorer(model, reduced, timeouts).run(tuple(faults), budget_s, name)
+    return GroupExplorer(model, reduced, timeouts, lulls).run(tuple(faults), budget_s)
 
 
 class GroupExplorer(Explorer[PeerModel]):
@@ -75,9 +76,9 @@ class GroupExplorer(Explorer[PeerModel]):
 
     learns = True
 
-    def __init__(self, model: PeerModel, reduced: bool = True, timeouts: int = 0) -> None:
+    def __init__(self, model: PeerModel, reduced: bool = True, timeouts: int = 0, lulls: int = 0) -> None:
         super().__init__(model, reduced)
-        self._timeouts = timeouts
+        self._timeouts, self._lulls = timeouts, lulls
         self._judged: dict[tuple[int, ...], tuple[str, str] | None] = {}
         self._outcomes: dict[tuple[int, ...], Outcome] = {}
         self._submits = [core for core in range(model.cores) if model.of_core[core]]
@@ -87,10 +88,11 @@ class GroupExplorer(Explorer[PeerModel]):
         timers = [[Fault(TIMEOUT, core) for core in chosen] for chosen in places]
         for state in super().starts(kinds):
             pending = self.plans[state[0]].pending
-            yield from (self.start([*pending, *timer]) for timer in timers)
+            yield from (self.start([*pending, *timer], self._lulls) for timer in timers)
 
     def events(self, state: State, plan: Plan, core: int) -> Sequence[Own]:
         timed = bool(plan.pending) and Fault(TIMEOUT, core) in plan.pending
+        timed = timed or (plan.lulls > 0 and self.lull(state, plan))
         return self.model.own(core, state[core + 1], timed)
 
     def able(self, state: State, plan: Plan) -> tuple[int, int]:
@@ -101,7 +103,7 @@ class GroupExplorer(Explorer[PeerModel]):
                 continue
             if model.own(core, state[core + 1], False):
                 will |= 1 << core
-            elif plan.pending and self.events(state, plan, core):
+            elif (plan.pending or plan.lulls) and self.events(state, plan, core):
                 may |= 1 << core
         return will, may
 
@@ -164,12 +166,15 @@ class GroupExplorer(Explorer[PeerModel]):
                         return "answer", f"{value} is answered with place {result}; core {core} has it {where}"
         return None
 
-    def quiet(self, state: State, moves: Sequence[Move]) -> bool:
-        plan, model = self.plans[state[0]], self.model
+    def lull(self, state: State, plan: Plan) -> bool:
+        model = self.model
         if any(state[model.cores + 1 :]):
             return False
         lives = [core for core in self._submits if not plan.dead >> core & 1]
         return not any(model.own(core, state[core + 1], False) for core in lives)
+
+    def quiet(self, state: State, moves: Sequence[Move]) -> bool:
+        return self.lull(state, self.plans[state[0]])
 
     def stuck(self, state: State) -> tuple[str, str] | None:
         """The first thing that is wrong in the end, run on in fairness."""

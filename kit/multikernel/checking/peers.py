@@ -146,6 +146,7 @@ class PeerModel(Machine):
         self.locals = Numbered[LocalPeer]()
         self.letters = Numbered[PeerLetter]()
         self._peers: dict[tuple[int, int], Peer] = {}
+        self._roles = [protocol.start(core, tuple(range(cores)), 0).role() for core in range(count)]
         self._own: dict[tuple[int, int, bool], tuple[Own, ...]] = {}
         self._dead: dict[tuple[int, int], int] = {}
         self._told: dict[int, int] = {}
@@ -215,7 +216,7 @@ class PeerModel(Machine):
         return timers[number - 1] if 1 <= number <= len(timers) else f"timer {number}"
 
     def role(self, core: int) -> str:
-        return self.peer(core, 0).role()
+        return self._roles[core]
 
     def arguments(self) -> str:
         told = f"cores={self.members}, submitters={self.submitters}"

@@ -25,8 +25,9 @@ from multikernel.system.group import GroupProtocol
 from multikernel.system.routes import TREES
 
 NONE = "none"
-TIMEOUTS = 2
-"""Timers that run out in an exploration of a protocol that has some, unless it is said how many."""
+TIMEOUTS, LULLS = 1, 2
+"""Timers that run out in an exploration of a protocol that has some, at any moment and in lulls, unless it is said how
+many.  Beside a restart none runs out at any moment: that alone is as many states as all the rest."""
 
 AnyReport: TypeAlias = Report[Machine]
 
@@ -40,6 +41,7 @@ class Asked(NamedTuple):
     tree: str
     submitters: str
     timeouts: int | None
+    lulls: int | None
     clients: int
     reconfigure: bool
 
@@ -67,7 +69,10 @@ def check_command(
         str, typer.Option(help="Among equals: the core that submits each operation, as 0,1; else several ways.")
     ] = "",
     timeouts: Annotated[
-        int | None, typer.Option(help="Among equals: how many times timers run out; 2 where it has some.")
+        int | None, typer.Option(help="Among equals: how many timers run out at any moment; 1 where it has some.")
+    ] = None,
+    lulls: Annotated[
+        int | None, typer.Option(help="Among equals: how many more, when no message is under way; 2 where it has some.")
     ] = None,
     clients: Annotated[int, typer.Option(help="Among equals: how many cores more, that are no members.")] = 0,
     reconfigure: Annotated[
@@ -79,7 +84,7 @@ def check_command(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Explore a consistency protocol in every order of delivery, with each fault at each step."""
-    asked = Asked(cores, operations, faults, tree, submitters, timeouts, clients, reconfigure)
+    asked = Asked(cores, operations, faults, tree, submitters, timeouts, lulls, clients, reconfigure)
     with output.json_errors(json):
         registry = Registry.load()
         output.warn_problems(registry.problems)
@@ -110,6 +115,7 @@ def _trees(
     given = {
         "--submitters": asked.submitters,
         "--timeouts": asked.timeouts is not None,
+        "--lulls": asked.lulls is not None,
         "--clients": asked.clients,
         "--reconfigure": asked.reconfigure,
     }
@@ -135,33 +141,29 @@ def _group(
     """An exploration of each way to submit, and, unless faults are named, of each fault: equal shares of the time."""
     if asked.tree:
         raise UsageError(f"--tree is for protocols over a tree; {spec.name} is among equals")
-    timeouts = TIMEOUTS * bool(spec.timers) if asked.timeouts is None else asked.timeouts
+    has = bool(spec.timers)
+    lulls = LULLS * has if asked.lulls is None else asked.lulls
     ways = _submitters(asked)
     kinds = [_kinds(asked.faults, spec)] if asked.faults else [(), *((kind,) for kind in spec.withstands)]
     rows = [(way, faults) for way in ways for faults in kinds]
     end = time.monotonic() + budget
     reports: list[AnyReport] = []
     for left, (way, faults) in zip(range(len(rows), 0, -1), rows, strict=True):
-        name = ",".join(map(str, way)) + (f" with {', '.join(faults)}" if faults else "")
+        timeouts = asked.timeouts
+        if timeouts is None:
+            timeouts = TIMEOUTS * (has and "restart" not in faults)
         share = (end - time.monotonic()) / left
-        reports.append(
-            check_group(
-                spec,
-                asked.cores,
-                way,
-                faults,
-                timeouts,
-                clients=asked.clients,
-                reconfigure=asked.reconfigure,
-                budget_s=share,
-                name=name,
-            )
+        report = check_group(
+            spec, asked.cores, way, faults, timeouts, lulls, asked.clients, asked.reconfigure, budget_s=share
         )
+        report.name = ",".join(map(str, way)) + (f" with {', '.join(faults)}" if faults else "")
+        reports.append(report)
     sizes = {
         "members": asked.cores,
         "clients": asked.clients,
         "operations": len(ways[0]),
-        "timeouts": timeouts,
+        "timeouts": TIMEOUTS * has if asked.timeouts is None else asked.timeouts,
+        "lulls": lulls,
         "faults": kinds[0] if asked.faults else (NONE, *spec.withstands),
     }
     return reports, sizes
