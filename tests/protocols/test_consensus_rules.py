@@ -159,6 +159,20 @@ def test_a_vote_is_for_a_log_that_has_all_of_ones_own(last: int, last_term: int,
     assert tells(member.hear(0, ASK, 3, 0, last, last_term), VOTE) == [Tell(0, VOTE, (3, 0, 0, granted))]
 
 
+def test_who_votes_waits_anew_and_who_refuses_does_not() -> None:
+    """So a candidate with too short a log does not keep off a better one."""
+    member = Bench(2)
+    assert Arm(ELECTION, 16) in member.hear(1, APPEND, 1, 0, 1, 0, *entry(1, 7))
+    assert not any(isinstance(effect, Arm) for effect in member.hear(1, ASK, 2, 0, 0, 1))
+    assert Arm(ELECTION, 64) in member.hear(1, ASK, 3, 0, 1, 1)
+
+
+def test_who_is_asked_in_doubt_of_the_leader_waits_for_it() -> None:
+    assert Arm(ELECTION, 12) not in Bench(1).hear(3, SUBMIT, 0, 0, 1, VALUE, 5)
+    assert Arm(ELECTION, 12) in Bench(1).hear(3, SUBMIT, 0, 1, 1, VALUE, 5)
+    assert Arm(ELECTION, 12) in Bench(1).hear(0, SUBMIT, 0, 0, 1, VALUE, 5)  # the leader does not lead
+
+
 def test_who_is_no_member_does_not_vote() -> None:
     assert tells(Bench(3).hear(1, ASK, 2, 0, 0, 1), VOTE) == [Tell(1, VOTE, (2, 0, 0, 0))]
     assert tells(Bench(2, incarnation=1).hear(1, ASK, 2, 0, 0, 1), VOTE) == [Tell(1, VOTE, (2, 1, 0, 0))]
@@ -294,7 +308,9 @@ def test_who_is_silent_is_sent_to_later_and_later_and_then_left_alone() -> None:
     assert waits[-1] > 16 * waits[0]
     assert len(waits) < 20
     assert [tell.target for tell in tells(leader.step(Submitted(2, 8)), APPEND)] == [1, 2]
-    assert tells(leader.hear(2, PROBE, 1, 0), APPEND)
+    leader.hear(1, APPENDED, 1, 0, 2)
+    assert sent(leader.step(Elapsed(RESEND))) == []
+    assert sent(leader.hear(2, PROBE, 1, 0)) == [VALUE, VALUE]
 
 
 def test_entries_are_sent_together_and_fit_a_message() -> None:
@@ -324,7 +340,8 @@ def test_members_change_only_when_an_entry_of_the_leaders_own_is_committed() -> 
     peer = Bench(1)
     peer.hear(0, SUBMIT, 0, 1, 1, VALUE, 5)
     peer.leads(2, voter=2)
-    assert REPLACE not in sent(peer.hear(0, JOIN, 1))
+    peer.hear(0, JOIN, 1)
+    assert sent(peer.step(Elapsed(RESEND))) == [NOTHING, NOTHING]
     assert REPLACE in sent(peer.hear(2, APPENDED, 2, 0, 1))
 
 
