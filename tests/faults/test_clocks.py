@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from multikernel.events import CoreUp
@@ -41,6 +43,17 @@ def test_timers_go_by_the_clock_that_is_fast_or_slow(ppm: int) -> None:
     true_gap, own_gap = (heard[-1] - heard[0]) / 7, (own[-1] - own[0]) / 7
     assert abs(own_gap / true_gap - (1 + ppm / 1_000_000)) < 0.03
     assert 100 * US <= own_gap < 125 * US, "by its own clock it slept 100 us and woke"
+
+
+@pytest.mark.parametrize("ppm", [200_000, -200_000])
+def test_who_sleeps_alone_wakes_by_its_own_clock(ppm: int) -> None:
+    """Nothing but its timer wakes core 1."""
+    kernel = boot("x86-qemu", PROGRAMS, faults=[f"skew:1@0={ppm:+}ppm"])
+    kernel.run("beat", beats=10, every_us=100, sleeps=1)
+    told = [beat.ns for beat in beats(kernel, 1)]
+    gaps = [after - before for before, after in pairwise(told)]
+    assert len(gaps) == 9
+    assert all(100 * US <= gap < 115 * US for gap in gaps)
 
 
 def test_computing_takes_as_long_as_ever() -> None:

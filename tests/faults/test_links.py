@@ -108,7 +108,7 @@ def test_who_is_not_heard_still_wakes_who_sleeps() -> None:
     begun, over = window(kernel)
     heard = within(seen(kernel, 1), begun, over)
     assert len(heard) >= 4
-    assert all(message.seen - message.sent < SLOWEST for message in heard)
+    assert all(message.seen - message.sent < 30 * US for message in heard), "it would be 60 by its own timer"
 
 
 def test_links_are_struck_at_messages_and_steps_of_the_first_core() -> None:

@@ -70,6 +70,47 @@ def test_all_works_with_a_core_that_was_started_anew(board: str, core: int) -> N
         assert told == {one.id: str(int(one.id == core)) for one in kernel.blueprint.cores}
 
 
+def test_a_core_that_was_started_anew_hears_no_old_broadcast() -> None:
+    """One that was to be unmapped would be acknowledged again, to a boot core that knows of none."""
+    with boot("x86-qemu", ALL, faults=["restart:3@run+4ms+100us"]) as kernel:
+        kernel.run("unmap", pages=1)
+        while sum(isinstance(event, CoreUp) and event.core == 3 for event in kernel.events) < 2:
+            kernel.run("nap")
+        kernel.run("nap")
+        works(kernel)
+        assert {one.state for one in kernel.cores()} == {"joined"}
+
+
+async def stubborn(dispatcher: Dispatcher) -> tuple[Row, ...]:
+    """Goes on writing to a channel whose other end died with core 2; another is made with what core 2 is now."""
+    await dispatcher.spawn_on(2, "sink")
+    old = await dispatcher.connect(2, "sink")
+    await old.send(b"first")
+    await dispatcher.sleep(2_000_000)
+    await dispatcher.spawn_on(2, "sink")
+    new = await dispatcher.connect(2, "sink")
+    answers = []
+    for number in range(6):
+        await old.try_send(b"to nobody")
+        await new.send(bytes([number]))
+        await old.try_send(b"to nobody")
+        answers.append((await new.recv())[0])
+    return (Row(("answers",), (str(answers),)),)
+
+
+async def sink(dispatcher: Dispatcher) -> tuple[Row, ...]:
+    channel = await (await dispatcher.export("sink")).accept()
+    for _ in range(6):
+        await channel.send(await channel.recv())
+    return ()
+
+
+def test_what_others_write_to_an_earlier_life_harms_nobody() -> None:
+    with boot("x86-qemu", {**ALL, "stubborn": stubborn, "sink": sink}, faults=["restart:2@run+1ms+100us"]) as kernel:
+        assert kernel.run("stubborn").column("answers") == ["[0, 1, 2, 3, 4, 5]"]
+        works(kernel)
+
+
 def test_two_are_restarted_one_of_them_three_times() -> None:
     faults = ["restart:3@run+1ms+50us", "restart:1@run+2ms+50us", "restart:3@run+3ms+1us", "restart:3@run+4ms+1ms"]
     with boot("x86-qemu", ALL, faults=faults, jitter_ns=500) as kernel:

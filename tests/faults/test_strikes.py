@@ -7,7 +7,7 @@ import pytest
 from multikernel.errors import BootTimeout, ProgramFailed
 from multikernel.events import FaultStruck
 from multikernel.kernel import Multikernel
-from tests.faults.programs import PROGRAMS, beats
+from tests.faults.programs import PROGRAMS, beats, seen
 from tests.promises.kernels import SECOND, boot
 
 MS, US = 1_000_000, 1000
@@ -50,6 +50,16 @@ def test_a_stalled_core_goes_on_where_it_was(when: str, sleeps: int) -> None:
     assert not [beat for beat in told if begun.at_ns + 2 * US < beat.at < over.at_ns]
     assert max(beat.at for beat in told) > over.at_ns
     assert [core.state for core in kernel.cores()] == ["joined"] * 4
+
+
+def test_an_interrupt_during_a_stall_is_taken_after_it() -> None:
+    """Core 1 sleeps, is stalled, and is sent messages: what woke it is not forgotten."""
+    kernel = boot(BOARD, PROGRAMS, faults=["stall:1@run+500us+150us"])
+    kernel.run("exchange", count=12, gap_us=60)
+    _, over = struck(kernel)
+    waited = [message for message in seen(kernel, 1) if over.at_ns - 140 * US < message.sent < over.at_ns]
+    assert len(waited) >= 2
+    assert all(over.at_ns < message.seen < over.at_ns + 60 * US for message in waited)
 
 
 def test_times_count_from_the_boot_or_from_the_first_program() -> None:
