@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mk_programs.sharing_core import CONSISTENCIES, GO, SERVICE, Setup, Tree
+from mk_programs.sharing_core import CONSISTENCIES, GO, SERVICE, Saw, Setup, Tree
 from multikernel.errors import PeerError
 from multikernel.events import Row
 from multikernel.system.routes import TREES
@@ -36,6 +36,8 @@ COLUMNS = (
     "cycles_per_operation", "torn", "stale", "differing",
 )  # fmt: skip
 AUTO, ALL = "auto", "all"
+LEAD_NS = 20_000
+"""How long before they begin cores are told when, for each core: longer than telling one takes."""
 
 
 class Asked(NamedTuple):
@@ -50,9 +52,9 @@ class Asked(NamedTuple):
 
 async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     """Rows of reads_per_update, words, consistency, group (as asked for), replicas, cores, cycles_per_operation (of the
-    boot core, from the first core let go until all are done and every replica has every update, over what each core
-    does), torn (reads of words of two versions), stale (reads of an older version than the core had seen, or had been
-    told is everywhere), differing (replicas not like the boot core's in the end)."""
+    boot core, from when all begin until all are done and every replica has every update, over what each core does),
+    torn (reads of words of two versions), stale (reads of an older version than the core had seen, or had been told is
+    everywhere), differing (replicas not like the boot core's in the end)."""
     environment = dispatcher.environment
     wanted = environment.parameter("group", "")
     chosen = environment.choice("consistency", CONSISTENCIES)
@@ -91,24 +93,24 @@ async def measure(dispatcher: Dispatcher, listener: Listener, asked: Asked, most
             await channels[core].send(setup(asked, total, Tree(group[0], group[0], 0, 0)))
     for channel in channels.values():
         await channel.recv()  # it is wired
-    before = await dispatcher.cycles()
+    begun = ended = await dispatcher.now() + LEAD_NS * len(channels)
     torn = stale = 0
     for channel in channels.values():
-        await channel.send(GO)
+        await channel.send(begun.to_bytes(8, "little"))
     for channel in channels.values():
-        counts = await channel.recv()
-        torn += int.from_bytes(counts[:8], "little")
-        stale += int.from_bytes(counts[8:16], "little")
-    cycles = await dispatcher.cycles() - before
+        saw = Saw.unpacked(await channel.recv())
+        torn, stale, ended = torn + saw.torn, stale + saw.stale, max(ended, saw.ended_ns)
     sums = []
     for channel in channels.values():
         await channel.send(GO)
-        sums.append((await channel.recv())[:8])
+        sums.append(await channel.recv())
     for channel in channels.values():
         await channel.send(GO)
     differing = sum(each != sums[0] for each in sums)
     work = asked.updates * (asked.reads + 1)
     consistency = CONSISTENCIES[asked.consistency]
+    mhz = {kind.name: kind.mhz for kind in dispatcher.environment.blueprint.kinds}
+    cycles = (ended - begun) * mhz[dispatcher.environment.routes.core(dispatcher.core).kind] // 1000
     return Row(COLUMNS, (
         asked.reads, asked.entries * WORDS, consistency, asked.group, len(grouped), len(channels),
         cycles // work, torn, stale, differing,

@@ -18,6 +18,8 @@ from collections import Counter
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
+from multikernel.events import CallBegun, CallEnded
+from multikernel.system.operations import Witness
 from multikernel.system.page_tables import READ
 from multikernel.system.runtime import Mailbox
 from multikernel.system.shared import WORDS, Replica, size
@@ -31,11 +33,14 @@ CONSISTENCIES = ("acknowledged", "eventual")
 ACKNOWLEDGED = 0
 SERVICE, LEADS = "sharing", "sharing-leader"
 GO = b"go"
+READS, UPDATES = "sharing:read", "sharing:update"
+"""What calls are told as, where a run is observed: `value` is the entry, `result` the version; an update that nobody
+acknowledges is not told to end."""
 REQUEST, UPDATE, APPLIED, DONE = range(4)
 STEP = 0x9E37_79B9_7F4A_7C15
 """What a word of an entry has more than the one before it: words of two updates never go together."""
 MASK = (1 << 64) - 1
-_SETUP, _ITEM, _HELLO, _PAIR = Struct("<B8I"), Struct("<BIIQQ"), Struct("<II?"), Struct("<QQ")
+_SETUP, _ITEM, _HELLO, _SAW = Struct("<B8I"), Struct("<BIIQQ"), Struct("<II?"), Struct("<3Q")
 
 
 class Tree(NamedTuple):
@@ -65,6 +70,21 @@ class Setup(NamedTuple):
     def unpacked(message: bytes) -> Setup:
         consistency, reads, entries, updates, total, *tree = _SETUP.unpack(message[: _SETUP.size])
         return Setup(consistency, reads, entries, updates, total, Tree(*tree))
+
+
+class Saw(NamedTuple):
+    """What a core says of its work: reads torn, reads stale, when it was done."""
+
+    torn: int
+    stale: int
+    ended_ns: int
+
+    def packed(self) -> bytes:
+        return _SAW.pack(*self)
+
+    @staticmethod
+    def unpacked(message: bytes) -> Saw:
+        return Saw(*_SAW.unpack(message[: _SAW.size]))
 
 
 class Item(NamedTuple):
@@ -98,13 +118,16 @@ class Worker:
         self._setup = setup
         self._replica = replica
         self._seen = Counter[int]()
+        self._calls = Counter[str]()
         self.torn = 0
         self.stale = 0
 
     async def read(self) -> None:
         """Read an entry drawn at random."""
         entry = await self._dispatcher.random(self._setup.entries)
+        await self._begins(READS, entry)
         found = await self._replica.read(entry)
+        await self._ends(READS, found.version)
         self.torn += found.version > 0 and found.words != words(found.words[0])
         self.stale += found.version < self._seen[entry]
         self._saw(entry, found.version)
@@ -114,12 +137,23 @@ class Worker:
 
     async def draw(self, number: int) -> Item:
         """The request for this core's update `number`."""
-        core = self._dispatcher.core
-        return Item(REQUEST, core, await self._dispatcher.random(self._setup.entries), core << 32 | number, 0)
+        core, entry = self._dispatcher.core, await self._dispatcher.random(self._setup.entries)
+        await self._begins(UPDATES, entry)
+        return Item(REQUEST, core, entry, core << 32 | number, 0)
 
-    def complete(self, entry: int, version: int) -> None:
+    async def complete(self, entry: int, version: int) -> None:
         """An update of this core's is in every replica."""
         self._saw(entry, version)
+        await self._ends(UPDATES, version)
+
+    async def _begins(self, what: str, entry: int) -> None:
+        if self._dispatcher.environment.observed:
+            self._calls[what] += 1
+            await Witness(CallBegun(0, self._dispatcher.core, what, self._calls[what], entry))
+
+    async def _ends(self, what: str, version: int) -> None:
+        if self._dispatcher.environment.observed:
+            await Witness(CallEnded(0, self._dispatcher.core, what, self._calls[what], version, True))
 
     async def sum(self) -> int:
         """What stands for all entries and their versions."""
@@ -154,7 +188,7 @@ class Member:
             item = await worker.draw(number)
             await self._channel.send(item.packed())
             if self._setup.consistency == ACKNOWLEDGED:
-                worker.complete(item.entry, Item.unpacked(await self._channel.recv()).version)
+                await worker.complete(item.entry, Item.unpacked(await self._channel.recv()).version)
 
 
 class Leader:
@@ -209,7 +243,7 @@ class Leader:
             item = await worker.draw(number)
             self._ask(core, item)
             if self._setup.consistency == ACKNOWLEDGED:
-                worker.complete(item.entry, await self._answers.get())
+                await worker.complete(item.entry, await self._answers.get())
             await self._dispatcher.look()
         await self._all.get()
 
@@ -288,10 +322,11 @@ async def core(dispatcher: Dispatcher) -> tuple[Row, ...]:
     role = Leader(dispatcher, setup, main) if leads else Member(dispatcher, setup)
     worker = await role.wire()
     await main.send(GO)
-    await main.recv()
+    begin = int.from_bytes(await main.recv(), "little")
+    await dispatcher.sleep(max(0, begin - await dispatcher.now()))
     await role.work(worker)
-    await main.send(_PAIR.pack(worker.torn, worker.stale))
+    await main.send(Saw(worker.torn, worker.stale, await dispatcher.now()).packed())
     await main.recv()  # everybody has everything
-    await main.send(_PAIR.pack(await worker.sum(), 0))
+    await main.send((await worker.sum()).to_bytes(8, "little"))
     await main.recv()  # nobody looks at this replica any more
     return ()
