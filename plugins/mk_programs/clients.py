@@ -85,7 +85,7 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     while tally.waits() and await dispatcher.now() - tally.last_ns < patience_ns:
         await dispatcher.sleep(look_ns)
         look_ns = min(2 * look_ns, LOOK_NS)
-    cycles = await dispatcher.cycles() - before
+    cycles = tally.last_cycles - before
     await dispatcher.sleep(environment.count("settle_us", 0, least=0) * 1000)
     per_call = cycles // max(1, tally.answered)
     asked = calls * (tally.started if environment.routes.holders(name) else 1)
@@ -111,12 +111,14 @@ class Tally:
         self.started = 1
         self.answered = 0
         self.last_ns = 0
+        self.last_cycles = 0
 
     async def add(self, answered: int) -> None:
         """A client is done."""
         self._done += 1
         self.answered += answered
         self.last_ns = await self._dispatcher.now()
+        self.last_cycles = await self._dispatcher.cycles()
 
     async def start(self, core: int, work: Work) -> None:
         """Start a member on `core`, which may not be up."""
