@@ -2,7 +2,7 @@
 
     16  a follower   that waits and has not heard of the leader asks it for news
     17               hears of none still: stands for election in a new term, and votes for itself
-    18  a member     votes for a candidate whose log has all that its own has, once in a term
+    18  a peer       votes for a candidate whose log has all that its own has, once in a term
     19  a candidate  with the votes of a majority leads, and begins with an entry of its own term
 
 Who waits: who has entries that are not committed, was asked by somebody in doubt of the leader, voted, or refused to.
@@ -13,8 +13,9 @@ the steps are longer than an election takes; and all of it doubles with each ter
 every member alike.  Who refuses a vote does not wait anew, so that a candidate with too short a log does not keep off a
 better one; who gives it does.
 
-A candidate is a core in one incarnation: a vote for it is none for another.  Who is no member by its own log neither
-votes nor stands.
+A candidate is a core in one incarnation: a vote for it is none for another.  Who is no member by its own log does not
+stand, but votes: it may have been added and not know it yet, and a majority may need it.  Whether its vote counts is
+for the candidate to say, by the members of its own log.
 
 May not know: how logs are made the same, what is asked for.
 """
@@ -58,8 +59,7 @@ def hear_ask(state: State, out: list[GroupEffect], source: int, numbers: tuple[i
     term, incarnation, last, last_term = numbers
     candidate = identity(source, incarnation)
     granted = (
-        state.member
-        and term == state.term
+        term == state.term
         and state.voted in (NOBODY, candidate)
         and (last_term, last) >= (state.term_at(state.last), state.last)
     )

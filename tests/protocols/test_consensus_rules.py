@@ -173,9 +173,11 @@ def test_who_is_asked_in_doubt_of_the_leader_waits_for_it() -> None:
     assert Arm(ELECTION, 12) in Bench(1).hear(0, SUBMIT, 0, 0, 1, VALUE, 5)  # the leader does not lead
 
 
-def test_who_is_no_member_does_not_vote() -> None:
-    assert tells(Bench(3).hear(1, ASK, 2, 0, 0, 1), VOTE) == [Tell(1, VOTE, (2, 0, 0, 0))]
-    assert tells(Bench(2, incarnation=1).hear(1, ASK, 2, 0, 0, 1), VOTE) == [Tell(1, VOTE, (2, 1, 0, 0))]
+def test_who_is_no_member_votes_as_who_it_is() -> None:
+    """It may have been added and not know it yet; it never stands itself."""
+    assert tells(Bench(3).hear(1, ASK, 2, 0, 0, 1), VOTE) == [Tell(1, VOTE, (2, 0, 0, 1))]
+    assert tells(Bench(2, incarnation=1).hear(1, ASK, 2, 0, 0, 1), VOTE) == [Tell(1, VOTE, (2, 1, 0, 1))]
+    assert not any(isinstance(effect, Arm) and effect.timer == ELECTION for effect in Bench(3).hear(1, ASK, 2, 0, 0, 1))
 
 
 @pytest.mark.parametrize(
