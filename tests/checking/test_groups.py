@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import pytest
 
 from multikernel.checking import GROUP_PROPERTIES, check_group, replay_group
 from multikernel.checking.diagram import lines, steps
-from multikernel.errors import UsageError
-from multikernel.system.group import Execute, GroupEffect, GroupEvent, Peer
+from multikernel.errors import PeerError, UsageError
+from multikernel.registry import Registry
+from multikernel.spec import ConsistencyProtocolSpec
+from multikernel.system.group import Answer, Arm, Elapsed, Execute, GroupEffect, GroupEvent, Peer, Submitted
 from tests.checking.planted_group import (
     BUGS,
     Bug,
@@ -27,8 +30,8 @@ NAMES = [bug.__name__ for bug, _ in BUGS]
 
 @pytest.mark.parametrize("faults", [(), ("stop",), ("duplicate",), ("stop", "duplicate")], ids="+".join)
 def test_the_sequencer_keeps_what_it_promises(faults: tuple[str, ...]) -> None:
-    for submitters in ((0, 1), (2, 2), (1, 2, 0)):
-        report = check_group(sequencer(), 3, submitters, faults, timeouts=1)
+    for submitters, timeouts in (((0, 1), 1), ((2, 2), 1), ((1, 2, 0), 0)):
+        report = check_group(sequencer(), 3, submitters, faults, timeouts)
         assert report.violation is None
         assert report.whole
         assert report.reached == (1, 2, 3, 4)
@@ -161,3 +164,77 @@ def test_a_budget_that_is_over_leaves_the_rest_unknown() -> None:
 def test_what_cannot_be_explored_is_refused(arguments: dict[str, object], told: str) -> None:
     with pytest.raises(UsageError, match=told):
         check_group(sequencer(), **arguments)  # type: ignore[arg-type]
+
+
+def test_what_a_core_did_before_it_fell_counts() -> None:
+    """It carried 101 out and told nobody; begun anew it gives the place to another."""
+    report = check_group(sequencer(tells_late), 2, (0, 1), ("restart",))
+    assert report.violation is not None
+    assert "core 0 carries out 101 (request 1 of 0) at place 1, core 0 102 (request 1 of 1)" in report.violation.how
+
+
+@dataclass
+class Hasty(Peer):
+    """Carries out what it is asked for in a while; fails if it is left waiting for longer."""
+
+    asked: int = 0
+
+    def step(self, event: GroupEvent) -> Sequence[GroupEffect]:
+        match event:
+            case Submitted(_, value):
+                self.asked = value
+                return [Arm(1, 10), Arm(2, 5)]
+            case Elapsed(2):
+                return [Execute(1, self.core, 1, self.asked), Answer(1, 1), Arm(1, 0)]
+            case Elapsed():
+                raise PeerError("too late")
+        return []
+
+
+class HastyProtocol:
+    """Of one member."""
+
+    def start(self, core: int, members: Sequence[int], incarnation: int) -> Peer:
+        return Hasty(core)
+
+
+def hasty() -> ConsistencyProtocolSpec:
+    return replace(sequencer(), factory=HastyProtocol, timers=("late", "soon"), phases=(), steps=())
+
+
+def test_in_a_fair_run_the_timer_that_is_due_first_runs_out_first() -> None:
+    assert check_group(hasty(), 1, (0,)).violation is None
+
+
+@pytest.mark.parametrize(("timeouts", "lulls"), [(1, 0), (0, 1)])
+def test_in_an_exploration_any_timer_may_run_out(timeouts: int, lulls: int) -> None:
+    report = check_group(hasty(), 1, (0,), (), timeouts, lulls)
+    assert report.violation is not None
+    assert steps(report.model, report.violation.moves) == ["submit 0", "timeout late 0"]
+    assert replay_group(hasty(), 1, (0,), ["submit 0", "timeout late 0"]) == "steps: core 0: PeerError: too late"
+
+
+def test_in_a_lull_nothing_is_under_way() -> None:
+    """Who asks again while the answer is under way is found out by timers that run out at any moment alone."""
+    assert check_group(sequencer(does_not_remember), 3, (1,), lulls=3).violation is None
+    assert check_group(sequencer(does_not_remember), 3, (1,), timeouts=1).violation is not None
+
+
+@pytest.mark.parametrize("name", ["ordered-broadcast", "replicated-log", "consensus", "eventual"])
+def test_reduction_leaves_what_is_installed_the_same(name: str) -> None:
+    spec = Registry.load().consistency_protocols.get(name)
+    for faults in ((), ("stop",)):
+        less, full = (check_group(spec, 3, (0, 1), faults, 0, 1, reduced=reduced) for reduced in (True, False))
+        assert (less.violation, full.violation) == (None, None)
+        assert (less.whole, full.whole) == (True, True)
+        assert (less.ends, less.reached) == (full.ends, full.reached)
+        assert less.states < full.states
+
+
+def test_members_change_once() -> None:
+    spec = Registry.load().consistency_protocols.get("consensus")
+    for clients in (0, 1):
+        report = check_group(spec, 3, (0, 1), clients=clients, reconfigure=True)
+        assert report.violation is None
+        assert report.whole
+        assert report.states > 50

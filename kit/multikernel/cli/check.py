@@ -28,6 +28,8 @@ NONE = "none"
 TIMEOUTS, LULLS = 1, 2
 """Timers that run out in an exploration of a protocol that has some, at any moment and in lulls, unless it is said how
 many.  Beside a restart none runs out at any moment: that alone is as many states as all the rest."""
+SHARES = 3
+"""So many times its part of the time that is left an exploration may take, so that none has to go without."""
 
 AnyReport: TypeAlias = Report[Machine]
 
@@ -138,7 +140,7 @@ def _trees(
 def _group(
     spec: ConsistencyProtocolSpec, asked: Asked, budget: float
 ) -> tuple[Sequence[AnyReport], Mapping[str, object]]:
-    """An exploration of each way to submit, and, unless faults are named, of each fault: equal shares of the time."""
+    """An exploration of each way to submit, and, unless faults are named, of each fault."""
     if asked.tree:
         raise UsageError(f"--tree is for protocols over a tree; {spec.name} is among equals")
     has = bool(spec.timers)
@@ -152,7 +154,7 @@ def _group(
         timeouts = asked.timeouts
         if timeouts is None:
             timeouts = TIMEOUTS * (has and "restart" not in faults)
-        share = (end - time.monotonic()) / left
+        share = (end - time.monotonic()) * min(1, SHARES / left)
         report = check_group(
             spec, asked.cores, way, faults, timeouts, lulls, asked.clients, asked.reconfigure, budget_s=share
         )
