@@ -3,7 +3,7 @@
     PluginEntryPoints   metadata hook: one entry point in group `multikernel` per plugins/mk_*
     CompileExtensions   build hook: plugins/mk_*/_NAME.c -> _NAME.abi3.so on the limited API
 
-Each extension is compiled with MK_SOURCE_HASH, the SHA-256 of its source in hex as a C string, and
+Each extension is compiled with MK_SOURCE_HASH, the SHA-256 of its source and of its parts `_NAME_*.h` in hex, and
 must export it, so that a loader can refuse a library older than its source.  Without a compiler or
 Python.h the wheel is pure and the plugins use their Python twins; MKIT_REQUIRE_C=1 makes that an error.
 A library is compiled anew at every build, and what an earlier build left is removed first.
@@ -103,7 +103,8 @@ def find_compiler() -> tuple[list[str], str]:
 
 def compile_extension(compiler: list[str], source: Path, library: Path) -> str:
     """Compile `source` into `library`; what the compiler said if it failed, else empty."""
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    parts = [source, *sorted(source.parent.glob(f"{source.stem}_*.h"))]
+    digest = hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()
     command = [*compiler, "-std=gnu11", "-O2", "-g0", "-Wall", "-Wextra", "-Wno-unused-parameter"]
     command += ["-fPIC", "-shared", "-pthread", "-fvisibility=hidden"]
     command += [f"-DPy_LIMITED_API={LIMITED_API}", f'-DMK_SOURCE_HASH="{digest}"']

@@ -37,7 +37,8 @@ def load_native(package: str, name: str) -> Native:
         return Native(None, str(error))
     digest: str = module.SOURCE_HASH
     source = Path(str(module.__file__)).with_name(f"{name}.c")
-    if source.exists() and hashlib.sha256(source.read_bytes()).hexdigest() != digest:
+    parts = [source, *sorted(source.parent.glob(f"{name}_*.h"))]
+    if source.exists() and hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest() != digest:
         return Native(None, f"{name}.c has changed since it was compiled; install the kit again")
     return Native(module, f"{package}.{name}, source {digest[:12]}")
 

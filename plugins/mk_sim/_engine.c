@@ -8,6 +8,8 @@
  *                               await block()  await sync()  await wait(deadline)   poke(value, time)
  *   Port(actor)                 send(port, message, latency)   await recv()
  *
+ *   Caches                      see `_engine_caches.h`
+ *
  * Queue: events are ordered by (time, order of queueing).  Those of the next WINDOWS windows of 2^SHIFT ps lie as
  * they came, one array a window, found by a bitmap; an array is sorted when its turn comes, which costs next to
  * nothing as most of it is in order.  What is queued for the window that is being handled goes to a heap of its own,
@@ -36,11 +38,11 @@
 #define BATCH (1 << 16) /* bytes of deliveries hashed at a time */
 
 typedef struct {
-    PyTypeObject *engine, *actor, *port, *pause;
+    PyTypeObject *engine, *actor, *port, *pause, *caches;
     PyObject *misuse, *error, *raised, *stream, *sha256;
 } State;
 
-enum { CALL, RESUME, CHECK, ALARM, POKED, ARRIVAL, HALT };
+enum { CALL, RESUME, CHECK, ALARM, POKED, ARRIVAL, HALT, COMPLETED, DRAIN };
 
 typedef struct {
     int64_t time;
@@ -498,6 +500,8 @@ static int arrive(Port *port, PyObject *message, int64_t source)
     return go_on(actor);
 }
 
+#include "_engine_caches.h"
+
 static int handle(const Event *event)
 {
     Actor *actor = (Actor *)event->target;
@@ -516,6 +520,10 @@ static int handle(const Event *event)
     case POKED:
         actor->pending |= event->number;
         return check(actor);
+    case COMPLETED:
+        return complete((Caches *)event->target, (Request *)(intptr_t)event->number);
+    case DRAIN:
+        return drain((Caches *)event->target, &((Caches *)event->target)->cores[event->number]);
     default:
         return arrive((Port *)event->target, event->argument, event->number);
     }
@@ -1190,7 +1198,8 @@ static int exec_module(PyObject *module)
     if (!state->misuse || !state->error || !state->raised || !state->stream || !state->sha256)
         return -1;
     if (add_type(module, &engine_spec, &state->engine) < 0 || add_type(module, &actor_spec, &state->actor) < 0 ||
-        add_type(module, &port_spec, &state->port) < 0 || add_type(module, &pause_spec, &state->pause) < 0)
+        add_type(module, &port_spec, &state->port) < 0 || add_type(module, &pause_spec, &state->pause) < 0 ||
+        add_type(module, &caches_spec, &state->caches) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "SOURCE_HASH", MK_SOURCE_HASH);
 }
@@ -1202,6 +1211,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->actor);
     Py_VISIT(state->port);
     Py_VISIT(state->pause);
+    Py_VISIT(state->caches);
     Py_VISIT(state->misuse);
     Py_VISIT(state->error);
     Py_VISIT(state->raised);
@@ -1217,6 +1227,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->actor);
     Py_CLEAR(state->port);
     Py_CLEAR(state->pause);
+    Py_CLEAR(state->caches);
     Py_CLEAR(state->misuse);
     Py_CLEAR(state->error);
     Py_CLEAR(state->raised);

@@ -78,7 +78,8 @@ class Wires:
         self.places = tuple(range(len(parameters.cores))) if self._pairs else places(parameters.cores)
         self._cores = list(dict(zip(self.places, parameters.cores, strict=True)).values())  # one of each place
         self._crowd = Counter(self.places)
-        self._path = lru_cache(_PATHS)(self._work_out)
+        self.path = lru_cache(_PATHS)(self._work_out)
+        self.links, self.pairs = len(self._free), bool(self._pairs)
 
     def home(self, line: int) -> int:
         """The node that homes a line; -1 outside every region."""
@@ -103,7 +104,7 @@ class Wires:
         """Picoseconds a coherent transaction takes that begins now, of a core at place `requester`.  `others` has
         a bit for each place with caches it concerns, none if only memory; `data` is the node the line's data
         come from, -1 if they do not travel.  `own`: the requester is about to write, else to read."""
-        path = self._path(requester, home, others, data, own)
+        path = self.path(requester, home, others, data, own)
         free, wait = self._free, 0
         for link, ps in path.links:
             at = free[link]

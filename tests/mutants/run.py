@@ -181,7 +181,8 @@ def mutate(tree: Path, mutant: Mutant) -> None:
             raise Bad(f"touches {path.relative_to(tree)}, which is not shipped code")
         for stale in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
             stale.unlink()
-        if path.suffix == ".c" and path.parent.parent.name == "plugins":
+        if path.suffix in (".c", ".h") and path.parent.parent.name == "plugins":
+            path = next(c for c in sorted(path.parent.glob("_*.c")) if path.stem.startswith(c.stem))
             build = "import sys, pathlib as p, hatch_build as h; a, b = map(p.Path, sys.argv[1:])\n"
             build += "sys.exit(h.compile_extension(h.find_compiler()[0], a, b) or 0)"
             status, output = call(tree, sys.executable, "-c", build, path, path.with_suffix(".abi3.so"))
