@@ -42,7 +42,7 @@ def patience(state: State) -> int:
 def elapsed(state: State, out: list[GroupEffect]) -> None:
     """16, 17."""
     state.attempts -= 1
-    if state.leader not in (NOBODY, state.core) and not state.doubted:
+    if state.leader != NOBODY and not state.doubted:
         state.doubted = True
         out.append(Tell(state.leader, PROBE, (state.term, state.incarnation)))
         return

@@ -7,7 +7,7 @@
                     removes one; it refuses what would leave no member, or when the core stays silent
 
 One member changes at a time: an entry of this kind is appended when the one before it is committed, and an entry of the
-leader's own term as well.  It counts from when it is in a log.
+leader's own term as well; while a core is asked, none is.  It counts from when it is in a log.
 
 May not know: elections.
 """
@@ -28,7 +28,7 @@ def hear_join(state: State, out: list[GroupEffect], source: int, numbers: tuple[
         return
     seat = state.members.seat(source)
     replication.heard(state, out, source, who)
-    if state.invited and source == state.queue[0].core and _may_change(state):
+    if state.invited and source == state.queue[0].core:
         _next(state, out, ADD, who)
     elif who > seat >= 0 or any(core_of(member) == source for member in state.members.away):
         state.wanted[source] = max(who, state.wanted.get(source, who))
@@ -98,5 +98,5 @@ def invite(state: State, out: list[GroupEffect]) -> None:
     state.invited += 1
     if state.invited <= BOUND:
         out.append(Tell(state.queue[0].core, INVITE, (state.term,)))
-    elif _may_change(state):
+    else:
         _next(state, out, REFUSED, state.queue[0].core)

@@ -175,22 +175,21 @@ class ConsensusPeer(State):
     def _arm(self, out: list[GroupEffect]) -> None:
         """After every event: a timer is armed if there is something to wait for."""
         asks = bool(self.pending) or (self.joining and self.tries < BOUND)
-        if asks and not self.patient and self.joining and not self.tries:
-            client.join(self, out)
-        self._set(out, PATIENCE, self.patient, asks, WAIT << min(self.tries, DOUBLINGS))
-        self.patient = asks
+        if asks != self.patient:
+            if asks and self.joining and not self.tries:
+                client.join(self, out)
+            out.append(Arm(PATIENCE, WAIT << min(self.tries, DOUBLINGS) if asks else 0))
+            self.patient = asks
 
-        waits = self.attempts > 0 and self.member and self.standing != LEADER
-        self._set(out, ELECTION, self.watchful, waits, election.patience(self) if waits else 0)
-        self.watchful = waits
+        waits = self.attempts > 0 and self.standing != LEADER and self.member
+        if waits != self.watchful:
+            out.append(Arm(ELECTION, election.patience(self) if waits else 0))
+            self.watchful = waits
 
-        behind = replication.behind(self)
-        again = self.standing == LEADER and (self.invited > 0 or bool(behind))
-        if again and not self.resending:
-            replication.revive(self, out, last_chance=True)
-        self._set(out, RESEND, self.resending, again, AGAIN << min(min(behind, default=0), DOUBLINGS))
-        self.resending = again
-
-    def _set(self, out: list[GroupEffect], timer: int, armed: bool, wanted: bool, ticks: int) -> None:
-        if armed != wanted:
-            out.append(Arm(timer, ticks if wanted else 0))
+        behind = replication.behind(self) if self.standing == LEADER else []
+        again = bool(behind) or self.invited > 0
+        if again != self.resending:
+            if again:
+                replication.revive(self, out, last_chance=True)
+            out.append(Arm(RESEND, AGAIN << min(min(behind, default=0), DOUBLINGS) if again else 0))
+            self.resending = again
