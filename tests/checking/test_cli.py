@@ -70,3 +70,60 @@ def test_json_has_it_all(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_is_wrong_is_told(arguments: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", *arguments]) == code
     assert told in capsys.readouterr().err
+
+
+def test_among_equals_there_are_ways_to_submit_and_faults_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "ordered-broadcast"]) == 0
+    out = capsys.readouterr().out
+    sizes = "members: 3, clients: 0, operations: 2, timeouts: 0, lulls: 0, faults: none, stop, duplicate"
+    heads = "submitters          states  transitions  ends  states/s"
+    assert out.startswith(f"ordered-broadcast: {sizes}\n  {heads}\n  0,1 ")
+    for row in ("0,1 with stop ", "0,1 with duplicate ", "2,2 ", "2,2 with stop ", "2,2 with duplicate "):
+        assert f"\n  {row}" in out
+    assert "  stop of sequencer having answered      nobody / member\n" in out
+    assert "  agreement: holds: at each place" in out
+
+
+def test_one_operation_is_submitted_by_each_core_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["check", "ordered-broadcast", "--operations", "1", "--clients", "1", "--faults", "none", "--json"]
+    assert run(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["submitters"] for row in found["explorations"]] == ["0", "1", "2", "3"]
+    assert all(step["reached"] for step in found["steps"]), "with a client every step is"
+
+
+def test_what_a_protocol_does_not_withstand_is_told_drawn_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It relies on channels that lose nothing."""
+    file = tmp_path / "test_found.py"
+    arguments = ["check", "ordered-broadcast", "--submitters", "0,1", "--faults", "drop", "--write", str(file)]
+    assert run(arguments) == 1
+    told = capsys.readouterr()
+    assert "order 1,0,1,101 (drop) --" in told.out
+    assert "gave place 2 where 1 is the next\n" in told.out
+    assert told.err == "error: violated: ordered-broadcast violates steps submitted by 0,1 with drop\n"
+    (test,) = [each for name, each in runpy.run_path(str(file)).items() if name.startswith("test_")]
+    with pytest.raises(AssertionError):
+        test()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["consensus", "--tree", "numa"], "--tree is for protocols over a tree; consensus is among equals"),
+        (["one-phase", "--clients", "1"], "--clients is for protocols among equals; one-phase is over a tree"),
+        (["one-phase", "--lulls", "0"], "--lulls is for protocols among equals; one-phase is over a tree"),
+        (["consensus", "--submitters", "0;1"], "--submitters 0;1: not core numbers with commas between, as 0,1"),
+        (["consensus", "--submitters", "0,7"], "there is no core 7 to submit; there are: 0 to 2"),
+        (["consensus", "--submitters", "0,1", "--operations", "3"], "names 2 cores for 3 operations"),
+        (["consensus", "--faults", "fire"], "there is no fault 'fire'; there are: stop, restart, drop, duplicate"),
+        (["consensus", "--cores", "0"], "0 cores, 0 clients, 2 operations, 1 timeouts, 2 lulls: what can"),
+        (["eventual", "--clients", "1"], "it has no clients, no change of members"),
+    ],
+)
+def test_what_does_not_fit_among_equals_is_told(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["check", *arguments]) == 2
+    assert told in capsys.readouterr().err

@@ -101,13 +101,13 @@ def test_a_counterexample_is_drawn_with_timers_and_what_is_carried_out() -> None
     report = check_group(sequencer(does_not_remember), 3, (1,), timeouts=1, reduced=False)
     assert report.violation is not None
     assert "\n".join(lines(report.model, report.violation)) == (
-        "core 0                core 1                core 2\n"
-        "|                     * submits 101         |\n"
-        "|<---- ask 1,101 -----|                     |\n"
-        "* carries out 101 at 1|                     |\n"
-        "|                     * timeout again       |\n"
-        "|<---- ask 1,101 -----|                     |\n"
-        "* carries out 101 at 2|                     |\n"
+        "core 0                  core 1                  core 2\n"
+        "|                       * submits 101           |\n"
+        "|<----- ask 1,101 ------|                       |\n"
+        "* carries out 101 at 1  |                       |\n"
+        "|                       * timeout again         |\n"
+        "|<----- ask 1,101 ------|                       |\n"
+        "* carries out 101 at 2  |                       |\n"
         "validity: core 0 carries out 101 twice"
     )
     told = ["submit 1", "deliver 1>0", "timeout again 1", "deliver 1>0"]

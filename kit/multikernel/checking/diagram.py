@@ -16,7 +16,7 @@ from multikernel.checking.explore import M, Move, Report, Violation
 from multikernel.checking.machine import Machine
 
 WIDTH = 22
-"""Columns of text from a core's line to the next."""
+"""Columns of text from a core's line to the next, if no text is longer."""
 
 _ALONE = {"stop": "stops", "fall": "falls", "restart": "begins anew"}
 
@@ -38,32 +38,48 @@ def steps(model: Machine, moves: Sequence[Move]) -> list[str]:
 
 def lines(model: Machine, violation: Violation) -> list[str]:
     """The diagram of a run."""
-    out = ["".join(f"core {core}".ljust(WIDTH) for core in range(model.cores)).rstrip()]
-    for move in violation.moves:
-        if move.channel >= 0:
-            label = model.label(move.letter)
-            label += f" ({move.kind})" if move.kind in ("drop", "duplicate") else ""
-            out.append(_arrow(model, move, label))
-        told = list(move.turn.told) if move.turn else []
-        if move.amid or move.kind in _ALONE:
-            told.append(_ALONE[move.amid or move.kind])
-        if move.kind.startswith("timeout"):
-            told.insert(0, move.kind)
-        out += [_beside(model.cores, move.core, text) for text in told]
+    labels = [_label(model, move) for move in violation.moves]
+    told = [_told(move) for move in violation.moves]
+    width = max(WIDTH, *(len(text) + 4 for texts in told for text in texts), 0)
+    for move, label in zip(violation.moves, labels, strict=True):
+        if label:
+            source, target = model.channels[move.channel]
+            width = max(width, -(-(len(label) + 5) // abs(source - target)))
+    out = ["".join(f"core {core}".ljust(width) for core in range(model.cores)).rstrip()]
+    for move, label, texts in zip(violation.moves, labels, told, strict=True):
+        if label:
+            out.append(_arrow(model, move, label, width))
+        out += [_beside(model.cores, move.core, text, width) for text in texts]
     return [*out, f"{violation.name}: {violation.how}"]
 
 
-def _beside(cores: int, core: int, text: str) -> str:
-    columns = ["|".ljust(WIDTH) for _ in range(cores)]
-    columns[core] = f"* {text}".ljust(WIDTH)
+def _label(model: Machine, move: Move) -> str:
+    """What is written on the arrow of a move; "" if it has none."""
+    if move.channel < 0:
+        return ""
+    return model.label(move.letter) + (f" ({move.kind})" if move.kind in ("drop", "duplicate") else "")
+
+
+def _told(move: Move) -> list[str]:
+    """What the core of a move does."""
+    told = list(move.turn.told) if move.turn else []
+    if move.kind.startswith("timeout"):
+        told.insert(0, move.kind)
+    stops = _ALONE.get(move.amid or move.kind)
+    return [*told, stops] if stops else told
+
+
+def _beside(cores: int, core: int, text: str, width: int) -> str:
+    columns = ["|".ljust(width) for _ in range(cores)]
+    columns[core] = f"* {text}".ljust(width)
     return "".join(columns).rstrip()
 
 
-def _arrow(model: Machine, move: Move, label: str) -> str:
+def _arrow(model: Machine, move: Move, label: str, width: int) -> str:
     source, target = model.channels[move.channel]
     left, right = min(source, target), max(source, target)
-    row = list("".join("|".ljust(WIDTH) for _ in range(model.cores)))
-    begin, end = left * WIDTH + 1, right * WIDTH
+    row = list("".join("|".ljust(width) for _ in range(model.cores)))
+    begin, end = left * width + 1, right * width
     row[begin:end] = f" {label} ".center(end - begin, "-")
     head = "x" if move.kind == "drop" else ">" if target > source else "<"
     row[end - 1 if target > source else begin] = head

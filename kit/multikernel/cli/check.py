@@ -186,8 +186,9 @@ def _submitters(asked: Asked) -> Sequence[tuple[int, ...]]:
             )
         return [way]
     operations = (2 if asked.operations is None else asked.operations) + asked.reconfigure
-    if operations == 1 or count < 1:
-        return [(core,) for core in range(max(1, count))]
+    count = max(1, count)
+    if operations == 1:
+        return [(core,) for core in range(count)]
     return [tuple(index % count for index in range(operations)), (count - 1,) * operations]
 
 
