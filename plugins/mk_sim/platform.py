@@ -21,7 +21,7 @@ from mk_sim.coherence import Coherence
 from mk_sim.devices import attach
 from mk_sim.engine import FOUND, Engine
 from mk_sim.faults import Faults
-from mk_sim.faulty import FaultyMachine, Halted
+from mk_sim.faulty import MILLION, FaultyMachine, Halted
 from mk_sim.holds import Holds
 from mk_sim.machine import RUN_AHEAD_PS, SimMachine
 from mk_sim.parameters import NO_LATENCY, derive
@@ -76,6 +76,9 @@ class Simulator:
             raise UsageError(f"jitter of {options.jitter_ns} ns: give 0 or more", code="fault")
         routes = Routes(blueprint)
         for fault in options.faults:
+            slow = sum(min(0, other.by_ppm) for other in options.faults if other.core == fault.core)
+            if slow <= -MILLION:
+                raise UsageError(f"fault {fault}: the clock of core {fault.core} would stand still", code="fault")
             if fault.kind == "restart":
                 _check_restart(fault, options.faults, blueprint, routes)
             if fault.kind in LINKS:
