@@ -317,3 +317,9 @@ class Consenting(RuleBasedStateMachine):
 
 TestConsenting = Consenting.TestCase
 TestConsenting.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.determinism
+def test_a_schedule_is_the_same_everywhere() -> None:
+    group = faulty(11, 5, 6, changes=True)
+    assert (group.sent, group.now, len(group.order)) == (1353, 80350, 54)
