@@ -24,7 +24,10 @@ from tests.sim.machines import amd_2x2, amd_8x4, intel_2x4
 from tests.sim.shootdown import PROTOCOLS, curves
 from tests.sim.table2 import PUBLISHED
 
-PAGE = (Path(__file__).parents[2] / "docs" / "model.md").read_text().partition("## Intervals")[2]
+
+def page() -> str:
+    """What docs/model.md says of intervals."""
+    return (Path(__file__).parents[2] / "docs" / "model.md").read_text().partition("## Intervals")[2]
 
 
 @pytest.mark.slow
@@ -33,7 +36,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "model.md").read_text().partition("
 def test_the_page_has_the_curves_and_their_orders(outstanding: int) -> None:
     found = shootdown([32], outstanding)
     cells = ["{} to {}".format(*spread(found, protocol, 0)) for protocol in PROTOCOLS]
-    assert f"| {outstanding} | 32 | " + " | ".join(cells) + " |" in PAGE
+    assert f"| {outstanding} | 32 | " + " | ".join(cells) + " |" in page()
     assert not where_not(found, "numa", "unicast", 0)
     assert ("controller 90" in where_not(found, "multicast", "unicast", 0)) == (outstanding > 2)
     assert "2 of 36, all of time of a link 0; part of the fetch 0;" in where_not(found, "numa", "broadcast", 0)
@@ -45,8 +48,8 @@ def test_the_page_has_the_curves_and_their_orders(outstanding: int) -> None:
 @pytest.mark.slow
 def test_the_page_says_how_long_a_controller_may_take() -> None:
     limits = {outstanding: controller_limit(outstanding) for outstanding in (2, 3, 8)}
-    assert re.search(rf"up to\s+{limits[3]} ns with three or four", PAGE)
-    assert f"up to {limits[8]} ns with eight" in PAGE
+    assert re.search(rf"up to\s+{limits[3]} ns with three or four", page())
+    assert f"up to {limits[8]} ns with eight" in page()
     assert limits[2] == -1
 
 
@@ -55,7 +58,7 @@ def test_the_page_says_how_long_a_controller_may_take() -> None:
 def test_the_page_has_the_throughputs(machine: Callable[[int], Blueprint], outstanding: int) -> None:
     for name, (low, high) in throughput(machine, outstanding).items():
         published = PUBLISHED[machine][name][1]
-        row = next(line for line in PAGE.splitlines() if f"| {published} |" in line)
+        row = next(line for line in page().splitlines() if f"| {published} |" in line)
         assert f" {low:.2f} to {high:.2f} " in row.split("|")[4 if outstanding == 1 else 5]
 
 
