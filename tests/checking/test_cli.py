@@ -85,10 +85,11 @@ def test_among_equals_there_are_ways_to_submit_and_faults_one_by_one(capsys: pyt
 
 
 def test_one_operation_is_submitted_by_each_core_in_turn(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["check", "ordered-broadcast", "--operations", "1", "--clients", "1", "--faults", "none", "--json"]
+    arguments = ["check", "ordered-broadcast", "--operations", "1", "--clients", "1", "--faults", "stop", "--json"]
     assert run(arguments) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [row["submitters"] for row in found["explorations"]] == ["0", "1", "2", "3"]
+    rows = [(row["submitters"], row["faults"]) for row in found["explorations"]]
+    assert rows == [("0", ["stop"]), ("1", ["stop"]), ("2", ["stop"]), ("3", ["stop"])]
     assert all(step["reached"] for step in found["steps"]), "with a client every step is"
 
 

@@ -135,6 +135,12 @@ def test_a_peer_is_stepped_on_a_copy_of_its_own() -> None:
     assert (one.states, one.transitions, one.ends) == (other.states, other.transitions, other.ends)
 
 
+@pytest.mark.determinism
+def test_an_exploration_among_equals_is_the_same_everywhere() -> None:
+    report = check_group(sequencer(), 3, (0, 1), ("stop",), 1, 1)
+    assert (report.states, report.transitions, sum(report.ends.values())) == (803, 1053, 270)
+
+
 def test_a_step_that_keeps_no_plain_data_is_told() -> None:
     def keeps(peer: Peer, event: GroupEvent, effects: list[GroupEffect]) -> list[GroupEffect]:
         if isinstance(peer, Sequencer):

@@ -97,12 +97,13 @@ End: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 
 @dataclass
 class Report(Generic[M_co]):
-    """What an exploration found.  `ends` are the states in which nothing can happen any more, by the faults before
-    and the roles of those that wait in them for ever; `reached` the numbers of the protocol's steps; `whole` whether
-    nothing was left out."""
+    """What an exploration found, with `faults` that may happen.  `ends` are the states in which nothing can happen any
+    more, by the faults before and the roles of those that wait in them for ever; `reached` the numbers of the protocol's
+    steps; `whole` whether nothing was left out."""
 
     model: M_co
     name: str
+    faults: tuple[str, ...] = ()
     states: int = 0
     transitions: int = 0
     ends: Counter[End] = field(default_factory=Counter)
@@ -176,7 +177,7 @@ class Explorer(ABC, Generic[M]):
 
     def run(self, kinds: Sequence[str], budget_s: float, name: str = "") -> Report[M]:
         """Explore until a property is violated, all is explored, or `budget_s` seconds are over."""
-        report = Report(self.model, name)
+        report = Report(self.model, name, tuple(kinds))
         begun = time.monotonic()
         states = self._states = list(dict.fromkeys(self.starts(kinds)))
         number = {state: index for index, state in enumerate(states)}

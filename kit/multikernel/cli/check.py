@@ -158,7 +158,7 @@ def _group(
         report = check_group(
             spec, asked.cores, way, faults, timeouts, lulls, asked.clients, asked.reconfigure, budget_s=share
         )
-        report.name = ",".join(map(str, way)) + (f" with {', '.join(faults)}" if faults else "")
+        report.name = ",".join(map(str, way))
         reports.append(report)
     sizes = {
         "members": asked.cores,
@@ -192,8 +192,13 @@ def _submitters(asked: Asked) -> Sequence[tuple[int, ...]]:
     return [tuple(index % count for index in range(operations)), (count - 1,) * operations]
 
 
+def _title(report: AnyReport, equals: bool) -> str:
+    """An exploration of several; over trees all have the same faults."""
+    return report.name + (f" with {', '.join(report.faults)}" if equals and report.faults else "")
+
+
 def _where(report: AnyReport, equals: bool) -> str:
-    return f"submitted by {report.name}" if equals else f"over {report.name}"
+    return ("submitted by " if equals else "over ") + _title(report, equals)
 
 
 def _word(size: object) -> str:
@@ -227,8 +232,12 @@ def _show(
     properties: Mapping[str, str],
     kind: str,
 ) -> None:
+    equals = kind != "tree"
     heads = (kind, "states", "transitions", "ends", "states/s")
-    rows = [(r.name, str(r.states), str(r.transitions), str(sum(r.ends.values())), str(_rate(r))) for r in reports]
+    rows = [
+        (_title(r, equals), str(r.states), str(r.transitions), str(sum(r.ends.values())), str(_rate(r)))
+        for r in reports
+    ]
     output.emit_table([heads, *rows], "  ")
     reached = [number for report in reports for number in report.reached]
     output.emit(output.style("steps", "bold"))
@@ -248,7 +257,7 @@ def _show(
         word = "violated" if name in violated else "holds" if whole else "no violation found"
         output.emit(f"  {name}: {word}: {text}")
     if found is not None and found.violation is not None:
-        output.emit(output.style(f"{_where(found, kind != 'tree')}, in {len(found.violation.moves)} steps", "bold"))
+        output.emit(output.style(f"{_where(found, equals)}, in {len(found.violation.moves)} steps", "bold"))
         for line in lines(found.model, found.violation):
             output.emit(f"  {line}")
 
@@ -275,6 +284,7 @@ def _document(
         kind: [
             {
                 "tree" if kind == "trees" else "submitters": report.name,
+                "faults": report.faults,
                 "states": report.states,
                 "transitions": report.transitions,
                 "whole": report.whole,
