@@ -98,8 +98,8 @@ End: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 @dataclass
 class Report(Generic[M_co]):
     """What an exploration found, with `faults` that may happen.  `ends` are the states in which nothing can happen any
-    more, by the faults before and the roles of those that wait in them for ever; `reached` the numbers of the protocol's
-    steps; `whole` whether nothing was left out."""
+    more, by the faults before and the roles of those that wait in them for ever; `reached` the numbers of its steps;
+    `whole` whether nothing was left out."""
 
     model: M_co
     name: str
