@@ -57,6 +57,11 @@ def test_so_it_does_while_members_change(submitters: tuple[int, ...], clients: i
     explored(submitters, clients=clients, reconfigure=True)
 
 
+def test_so_it_does_when_two_of_five_stop_or_two_messages_are_lost() -> None:
+    explored((1,), "stop", "stop", cores=5, timeouts=0)
+    explored((1,), "drop", "drop")
+
+
 @pytest.mark.parametrize("fault", ["stop", "drop", "duplicate", "restart"])
 def test_so_it_does_when_one_fails_while_members_change(fault: str) -> None:
     """Who was added and does not know it yet may be needed to elect a leader."""
