@@ -8,8 +8,8 @@
     6  OPEN      the boot core, to each that it called or that asked: when all have met, or PATIENCE_NS after the call
 
 Channels between monitors are made through the boot core, so this is what lets the others go on when it dies.  What is
-submitted before OPEN waits.  Who was called does not wait for ever: PATIENCE_NS later, or when it hears a peer, the
-object is open for it.  An object that nobody asks for costs nothing.
+submitted before OPEN waits, and on who holds nothing until it has met those that do.  Nobody waits for ever for who is
+dead: PATIENCE_NS later, or for OPEN when it hears a peer, a core goes on.  An object nobody asks for costs nothing.
 
 May not know: protocols, replicas.
 """
@@ -70,12 +70,12 @@ class Gathering:
         events.on(Gather, self._gather)
 
     async def when_open(self, number: int, callback: Callback) -> None:
-        """Call `callback` when object `number` is open: at once if it is."""
-        if number in self._opened:
+        """Call `callback` when object `number` is open and this core has met its neighbours: at once if it is so."""
+        if number in self._opened and not self._greeted.get(number):
             await callback()
             return
         self._waiting.setdefault(number, []).append(callback)
-        if len(self._waiting[number]) > 1:
+        if len(self._waiting[number]) > 1 or number in self._opened:
             return
         if self._events.core == self._boot_core:
             await self._call(number)
@@ -118,14 +118,14 @@ class Gathering:
         if len(others) < len(there):
             await self._greet(number)
         else:
-            await self._open_later(number)
+            await self._wait_at_most(number)
 
     async def _greet(self, number: int) -> None:
         """Step 3, once."""
         if number in self._greeted:
             return
         self._greeted[number] = dict.fromkeys(self._neighbours(number))
-        await self._open_later(number)
+        await self._wait_at_most(number)
         await self._links.send_all(tuple(self._greeted[number]), encode(Gather(number, Stage.GREET)))
         if not self._greeted[number]:
             await self._have_met(number)
@@ -140,7 +140,9 @@ class Gathering:
 
     async def _have_met(self, number: int) -> None:
         """Step 5."""
-        if self._events.core == self._boot_core:
+        if number in self._opened:
+            await self._go_on(number)
+        elif self._events.core == self._boot_core:
             await self._met(number, self._boot_core)
         else:
             await self._say(self._boot_core, number, Stage.MET)
@@ -152,19 +154,28 @@ class Gathering:
             await self._open(number)
 
     async def _open(self, number: int) -> None:
-        """Step 6; on whoever asked, what it is for.  Who holds the object and was not there to be called meets the
-        others now."""
+        """Step 6.  Who was not called meets its neighbours now."""
         if number in self._opened:
             return
         self._opened[number] = None
         await self._tell_open(number)
-        if self._events.core in self._holders(number):
-            await self._greet(number)
+        await self._greet(number)
+        if not self._greeted[number]:
+            await self._go_on(number)
+
+    async def _go_on(self, number: int) -> None:
+        """What was submitted meanwhile."""
         for callback in self._waiting.pop(number, ()):
             await callback()
 
-    async def _open_later(self, number: int) -> None:
-        self._events.at(await Clock() + PATIENCE_NS, partial(self._open, number))
+    async def _lose_patience(self, number: int) -> None:
+        """Who has not answered by now is dead."""
+        self._greeted[number] = {}
+        await self._open(number)
+        await self._go_on(number)
+
+    async def _wait_at_most(self, number: int) -> None:
+        self._events.at(await Clock() + PATIENCE_NS, partial(self._lose_patience, number))
 
     async def _tell_open(self, number: int) -> None:
         cores = tuple(dict.fromkeys(self._asked.pop(number, ())))
