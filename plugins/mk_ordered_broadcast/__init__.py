@@ -17,12 +17,15 @@ def consistency_protocols() -> Iterator[ConsistencyProtocolSpec]:
         factory=OrderedBroadcast,
         replicates=("log",),
         phases=("ask", "reply", "order"),
+        timers=("gather",),
         steps=(
             ProtocolStep("a core asks the sequencer", ("submitted", "reply", "executed"), "ask"),
             ProtocolStep(
-                "the sequencer numbers what it is asked for and tells all members", ("submitted", "ask"), "order"
+                "the sequencer numbers what it is asked for and tells all members",
+                ("submitted", "ask", "gather"),
+                "order",
             ),
-            ProtocolStep("the sequencer carries it out", ("submitted", "ask"), "execute"),
+            ProtocolStep("the sequencer carries it out", ("submitted", "ask", "gather"), "execute"),
             ProtocolStep("a member carries it out, in the order of the numbers", ("order",), "execute"),
             ProtocolStep("a member has carried out what was asked there: it answers", ("executed",), "answer"),
             ProtocolStep("the sequencer has carried out what a client asked: it tells it", ("executed",), "reply"),

@@ -34,24 +34,14 @@ May not know: what values mean, channels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from typing import NamedTuple
 
 from multikernel.errors import PeerError
-from multikernel.system.group import ROOM, GroupEffect, Peer, Tell, size
-from multikernel.system.ordered import Ordered
+from multikernel.system.group import GroupEffect, Peer, Tell
+from multikernel.system.ordered import Entry, Ordered, entries, fitting
 
 UPDATE, STABLE = 3, 4
-
-
-class Entry(NamedTuple):
-    """What is at a place."""
-
-    origin: int
-    request: int
-    value: int
 
 
 class ReplicatedLog:
@@ -90,18 +80,17 @@ class ChainPeer(Ordered):
         near = (*self.members[max(0, place - 1) : place], *self.members[place + 1 : place + 2], self.members[0])
         return [core for core in dict.fromkeys(near) if core != self.core]
 
-    def orders(self, origin: int, request: int, values: Sequence[int]) -> Sequence[GroupEffect]:
+    def orders(self, asked: Sequence[Entry]) -> Sequence[GroupEffect]:
         """Step 2; a chain of one has its tail here, step 4."""
-        entries = [Entry(origin, request + number, value) for number, value in enumerate(values)]
-        self.last += len(entries)
-        self.kept += entries
+        self.last += len(asked)
+        self.kept += asked
         return self._send() if len(self.members) > 1 else self._stable(self.last)
 
     def hear(self, source: int, phase: int, numbers: tuple[int, ...]) -> Sequence[GroupEffect]:
         place = self.places[self.core]
         before, behind = self.members[max(0, place - 1)], self.members[min(place + 1, len(self.members) - 1)]
         if phase == UPDATE and source == before != self.core and len(numbers) % 3 == 1:
-            return self._update(numbers[0], [Entry(*numbers[at : at + 3]) for at in range(1, len(numbers), 3)])
+            return self._update(numbers[0], entries(numbers[1:]))
         if phase == STABLE and source == behind != self.core and len(numbers) == 1 and numbers[0] <= self.last:
             return self._stable(numbers[0])
         raise PeerError(
@@ -112,21 +101,17 @@ class ChainPeer(Ordered):
         """What the head has not sent, as long as few are under way."""
         effects: list[GroupEffect] = []
         while self.sent < self.last and len(self.flight) < 2 * (len(self.members) - 1):
-            numbers = [self.sent + 1]
-            for entry in self.kept[self.sent - self.done :]:
-                if size((*numbers, *entry)) > ROOM:
-                    break
-                numbers += entry
+            numbers = fitting(self.sent + 1, self.kept[self.sent - self.done :])
             self.sent += len(numbers) // 3
             self.flight.append(self.sent)
-            effects.append(Tell(self.members[1], UPDATE, tuple(numbers)))
+            effects.append(Tell(self.members[1], UPDATE, numbers))
         return effects
 
-    def _update(self, place: int, entries: Sequence[Entry]) -> list[GroupEffect]:
+    def _update(self, place: int, told: Sequence[Entry]) -> list[GroupEffect]:
         """Steps 3 to 5.  What is known already comes a second time."""
         if place > self.last + 1:
             raise PeerError(f"core {self.core} is told place {place} where {self.last + 1} is the next")
-        new = entries[self.last + 1 - place :]
+        new = told[self.last + 1 - place :]
         first, self.last = self.last + 1, self.last + len(new)
         self.kept += new
         if not new:
@@ -145,14 +130,7 @@ class ChainPeer(Ordered):
             del self.flight[0]
         if not stable:
             return []
-        executes = [effect for run in _runs(first, stable) for effect in self.carry_out(*run)]
+        executes = self.carry_out(first, stable)
         if self.core == self.members[0]:
             return [*self._send(), *executes]
         return [*executes, Tell(self.members[self.places[self.core] - 1], STABLE, (self.done,))]
-
-
-def _runs(place: int, entries: Sequence[Entry]) -> Iterator[tuple[int, int, int, list[int]]]:
-    """Place, origin, request and values of what one core asked for and stands together."""
-    for (origin, _), group in groupby(enumerate(entries), lambda pair: (pair[1].origin, pair[1].request - pair[0])):
-        run = list(group)
-        yield place + run[0][0], origin, run[0][1].request, [entry.value for _, entry in run]

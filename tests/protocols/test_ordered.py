@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from mk_ordered_broadcast.broadcast import OrderedBroadcast
+from mk_ordered_broadcast.broadcast import GATHER, SENT, OrderedBroadcast
 from mk_replicated_log.chain import ReplicatedLog
 from multikernel.errors import PeerError
 from multikernel.system.group import (
-    ROOM,
     Answer,
+    Arm,
+    Elapsed,
     Execute,
     Executed,
     GroupProtocol,
@@ -23,9 +24,7 @@ from multikernel.system.group import (
     Reconfigured,
     Submitted,
     Tell,
-    size,
 )
-from multikernel.system.ordered import ASK_ROOM
 from tests.protocols.cluster import Broken, Cluster
 
 ASK, REPLY, ORDER, UPDATE, STABLE = 1, 2, 3, 3, 4
@@ -123,10 +122,6 @@ def test_what_no_peer_would_send_is_refused(protocol: GroupProtocol, core: int, 
         protocol.start(core, (0, 1, 2), 0).step(message)
 
 
-def test_what_is_asked_for_fits_with_place_and_origin() -> None:
-    assert ASK_ROOM + size((2**49 - 1, 2**14 - 1)) <= ROOM
-
-
 @both
 def test_a_core_has_two_messages_under_way(protocol: GroupProtocol) -> None:
     peer = protocol.start(3, (0, 1, 2), 0)
@@ -156,9 +151,23 @@ def test_a_member_answers_when_it_has_carried_out() -> None:
 def test_the_sequencer_tells_all_the_same_before_it_carries_out() -> None:
     peer = OrderedBroadcast().start(0, (0, 1, 2), 0)
     done = finish(peer, peer.step(Heard(3, ASK, (1, 7, 8))))
-    order = (1, 3, 1, 7, 8)
+    order = (1, 3, 1, 7, 3, 2, 8)
     assert done[:2] == [Tell(1, ORDER, order), Tell(2, ORDER, order)]
-    assert done[2:] == [Execute(1, 3, 1, 7), Execute(2, 3, 2, 8), Tell(3, REPLY, (1, 51, 52))]
+    assert done[2:] == [Execute(1, 3, 1, 7), Execute(2, 3, 2, 8), Tell(3, REPLY, (1, 51, 52)), Arm(GATHER, 1)]
+
+
+def test_what_comes_to_the_sequencer_when_it_has_sent_much_in_a_tick_shares_the_next_message() -> None:
+    members = range(SENT)
+    sequencer = OrderedBroadcast().start(0, members, 0)
+    assert sequencer.step(Heard(1, ASK, (1, 10)))[-1] == Arm(GATHER, 1)
+    for core in range(2, 7):
+        assert list(sequencer.step(Heard(core, ASK, (1, 10 * core)))) == []
+    together = finish(sequencer, sequencer.step(Elapsed(GATHER)))
+    order = (2, 2, 1, 20, 3, 1, 30, 4, 1, 40, 5, 1, 50, 6, 1, 60)
+    assert together[: SENT - 1] == [Tell(core, ORDER, order) for core in range(1, SENT)]
+    assert together[SENT - 1 :] == [*(Execute(core, core, 1, 10 * core) for core in range(2, 7)), Arm(GATHER, 1)]
+    assert list(sequencer.step(Elapsed(GATHER))) == [], "and it rests"
+    assert sequencer.step(Heard(7, ASK, (1, 70)))[0] == Tell(1, ORDER, (7, 7, 1, 70))
 
 
 @pytest.mark.parametrize("core", [1, 2, 3])

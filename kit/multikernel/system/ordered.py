@@ -20,7 +20,7 @@ May not know: how an order is spread.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ from multikernel.errors import PeerError
 from multikernel.system.group import (
     ROOM,
     Answer,
+    Elapsed,
     Execute,
     Executed,
     GroupEffect,
@@ -42,8 +43,6 @@ from multikernel.system.group import (
 
 ASK, REPLY = 1, 2
 """Phases of every such protocol; its own begin at 3."""
-ASK_ROOM = ROOM - 12
-"""Bytes of an ASK: who orders adds a place, below 2**49, and an origin, below 2**14, and it still fits a message."""
 WINDOW = 2
 """Messages that a core has under way: one is ordered while the next is on its way."""
 
@@ -54,6 +53,31 @@ class Owed(NamedTuple):
     origin: int
     request: int
     last: bool
+
+
+class Entry(NamedTuple):
+    """What is at a place."""
+
+    origin: int
+    request: int
+    value: int
+
+
+def entries(numbers: Sequence[int]) -> list[Entry]:
+    """Those that follow one another in a message."""
+    return [Entry(*numbers[at : at + 3]) for at in range(0, len(numbers), 3)]
+
+
+def fitting(place: int, following: Sequence[Entry]) -> tuple[int, ...]:
+    """A message's numbers: `place` and, from there on, the entries that fit."""
+    numbers: tuple[int, ...] = (place,)
+    room = ROOM - size(numbers)
+    for entry in following:
+        room -= size(entry)
+        if room < 0:
+            break
+        numbers += entry
+    return numbers
 
 
 @dataclass
@@ -81,12 +105,16 @@ class Ordered(Peer):
         """The member that tells clients."""
 
     @abstractmethod
-    def orders(self, origin: int, request: int, values: Sequence[int]) -> Sequence[GroupEffect]:
-        """On the first member: `origin` asks for `values`, of `request` and those that follow it."""
+    def orders(self, asked: Sequence[Entry]) -> Sequence[GroupEffect]:
+        """On the first member: what somebody asks for, in this order."""
 
     @abstractmethod
     def hear(self, source: int, phase: int, numbers: tuple[int, ...]) -> Sequence[GroupEffect]:
         """A message of a phase from 3 on.  PeerError for one that no peer would send."""
+
+    def elapsed(self, timer: int) -> Sequence[GroupEffect]:
+        """A timer of the protocol's ran out; one that has timers says what then."""
+        return []
 
     def step(self, event: GroupEvent) -> Sequence[GroupEffect]:
         match event:
@@ -99,6 +127,8 @@ class Ordered(Peer):
                 return self._ask()
             case Executed(place, result):
                 return self._executed(place, result)
+            case Elapsed(timer):
+                return self.elapsed(timer)
             case Heard(source, 1, (request, *values)) if self.core == self.members[0]:
                 return self._take(source, request, values)
             case Heard(source, 2, (request, *results)) if source == self.replier and self.core not in self.places:
@@ -107,13 +137,16 @@ class Ordered(Peer):
                 return self.hear(source, phase, numbers)
         raise PeerError(f"core {self.core}, {self.role()}, takes no such message: {event}")
 
-    def carry_out(self, place: int, origin: int, request: int, values: Sequence[int]) -> Iterator[Execute]:
-        """Effects that carry `values` out from `place` on, and are answered from here where that is so."""
-        mine = origin == self.core or (self.core == self.replier and origin not in self.places)
-        for number, value in enumerate(values):
-            if mine:
-                self.owed[place + number] = Owed(origin, request + number, number == len(values) - 1)
-            yield Execute(place + number, origin, request + number, value)
+    def carry_out(self, place: int, following: Sequence[Entry]) -> list[GroupEffect]:
+        """Effects that carry out what follows from `place` on; what is answered from here will be."""
+        effects: list[GroupEffect] = []
+        for number, entry in enumerate(following):
+            origin, request, value = entry
+            if origin == self.core or (self.core == self.replier and origin not in self.places):
+                behind = following[number + 1][:2] if number + 1 < len(following) else ()
+                self.owed[place + number] = Owed(origin, request, behind != (origin, request + 1))
+            effects.append(Execute(place + number, origin, request, value))
+        return effects
 
     def _ask(self) -> list[GroupEffect]:
         """What is to be asked for now."""
@@ -131,7 +164,7 @@ class Ordered(Peer):
         """The first that wait, as many as follow one another and fit a message, waiting no more."""
         first = self.waiting[0][0]
         values: list[int] = []
-        room = ASK_ROOM - size((first,))
+        room = ROOM - size((first,))
         for number, (request, value) in enumerate(self.waiting):
             room -= size((value,))
             if request != first + number or room < 0:
@@ -147,7 +180,7 @@ class Ordered(Peer):
         if not values:
             return []
         self.taken[origin] = new + len(values) - 1
-        return self.orders(origin, new, values)
+        return self.orders([Entry(origin, new + number, value) for number, value in enumerate(values)])
 
     def _executed(self, place: int, result: int) -> list[GroupEffect]:
         owed = self.owed.pop(place, None)
