@@ -34,6 +34,7 @@ from multikernel.system.routes import Routes
 
 PORTS = (
     "mk_sim.engine_python.Engine", "mk_sim._engine.Engine",
+    "mk_sim.caches.Caches", "mk_sim._engine.Caches",
     "mk_sim.coherence.Coherence", "mk_sim.platform.Simulation", "mk_sim.wires.Wires",
 )  # fmt: skip
 SHARED = (Blueprint, Layout, Routes, Code, SparseMemory)
