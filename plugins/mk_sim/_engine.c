@@ -198,13 +198,26 @@ static Event heap_pop(Bag *heap)
 
 static int compare(const void *a, const void *b) { return earlier(a, b) ? -1 : 1; }
 
+#define SMALL 128
+/* Events of a window up to which they are sorted by insertion: they come nearly in order, and `qsort` calls `compare`. */
+
 static void sort(Bag *bag)
 {
-    for (Py_ssize_t at = 1; at < bag->count; at++)
-        if (earlier(&bag->events[at], &bag->events[at - 1])) {
-            qsort(bag->events, bag->count, sizeof(Event), compare);
+    Event *events = bag->events;
+    for (Py_ssize_t at = 1; at < bag->count; at++) {
+        if (!earlier(&events[at], &events[at - 1]))
+            continue;
+        if (bag->count > SMALL) {
+            qsort(events, bag->count, sizeof(Event), compare);
             return;
         }
+        Event moved = events[at];
+        Py_ssize_t place = at;
+        do
+            events[place] = events[place - 1];
+        while (--place && earlier(&moved, &events[place - 1]));
+        events[place] = moved;
+    }
 }
 
 static void bag_clear(Bag *bag, Py_ssize_t from)
