@@ -228,13 +228,26 @@ def test_in_a_lull_nothing_is_under_way() -> None:
 
 @pytest.mark.parametrize("name", ["ordered-broadcast", "replicated-log", "consensus", "eventual"])
 def test_reduction_leaves_what_is_installed_the_same(name: str) -> None:
+    """Each end is there, and so often as in full: a restart and timers are what most depends on order."""
     spec = Registry.load().consistency_protocols.get(name)
-    for faults in ((), ("stop",)):
-        less, full = (check_group(spec, 3, (0, 1), faults, 0, 1, reduced=reduced) for reduced in (True, False))
+    for submitters, faults, timeouts in (((0, 1), ("stop",), 0), ((1,), ("restart",), 0), ((1,), ("stop",), 1)):
+        less, full = (
+            check_group(spec, 3, submitters, faults, timeouts, reduced=reduced, budget_s=60)
+            for reduced in (True, False)
+        )
         assert (less.violation, full.violation) == (None, None)
         assert (less.whole, full.whole) == (True, True)
         assert (less.ends, less.reached) == (full.ends, full.reached)
         assert less.states < full.states
+
+
+def test_reduction_loses_no_kind_of_end_with_lulls() -> None:
+    """Whether a timer ran out in a lull is another thing in another order; the ends are of the same kinds."""
+    spec = Registry.load().consistency_protocols.get("consensus")
+    for faults in ((), ("stop",), ("restart",)):
+        less, full = (check_group(spec, 3, (1,), faults, 0, 2, reduced=reduced) for reduced in (True, False))
+        assert (less.whole, full.whole) == (True, True)
+        assert (less.ends.keys(), less.reached) == (full.ends.keys(), full.reached)
 
 
 def test_members_change_once() -> None:

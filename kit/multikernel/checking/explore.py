@@ -15,7 +15,8 @@ each other, and then each may happen at any step, or never.
 
 Search is breadth first, so that a counterexample is the shortest there is in what is explored.  Reduction is by
 persistent sets (Godefroid, LNCS 1032, 1996): where nothing that other cores do can bring a core another event, its
-turns are all that is tried in that state, as those of the others come to the same before or after.  No state is left
+turns are all that is tried in that state, as those of the others come to the same before or after: unless they send to
+a core that may yet fall and come back, where what comes before is lost and what comes after is not.  No state is left
 for good with turns untried: a state whose reduced turns lead only to states tried before is tried in full (Bošnački
 and Holzmann, SPIN 2005).  What the properties look at is the same in all orders of independent turns.
 
@@ -191,8 +192,13 @@ class Explorer(ABC, Generic[M]):
             index = self._again.pop() if anew else here
             state = states[index]
             core = self._persistent(state) if self._reduced and not anew else -1
+            uses = self._uses[state[0]]
             moves = self.moves(state, core)
-            if core >= 0 and all(number.get(move.after, here + 1) <= here for move in moves):
+            if core >= 0 and (
+                (uses != self._uses[state[0]] and self._persistent(state) != core)
+                or all(number.get(move.after, here + 1) <= here for move in moves)
+                or any(self._tells_who_comes_back(state, move) for move in moves)
+            ):
                 moves, core = self.moves(state), -1
             if core >= 0 and self.learns:
                 self._left[state[0]].append((index, core))
@@ -218,6 +224,14 @@ class Explorer(ABC, Generic[M]):
         report.reached = tuple(sorted(self.model.reached))
         report.seconds = time.monotonic() - begun
         return report
+
+    def _tells_who_comes_back(self, state: State, move: Move) -> bool:
+        """What is sent to a core before it comes back is lost; after, it is not: there order matters."""
+        plan = self.plans[state[0]]
+        if move.turn is None or not (plan.pending or plan.down):
+            return False
+        targets = [self._to[channel] for channel, _ in move.turn.sends]
+        return any(plan.down >> target & 1 or Fault("restart", target) in plan.pending for target in targets)
 
     def quiet(self, state: State, moves: Sequence[Move]) -> bool:
         """Whether in a state with these moves nothing will happen that has to."""
@@ -377,13 +391,16 @@ class Explorer(ABC, Generic[M]):
     def _persistent(self, state: State) -> int:
         """A core whose moves alone have to be tried here; -1 if there is none."""
         plan = self.plans[state[0]]
-        if plan.down:
-            return -1  # what is sent to it before and after it comes back is not the same
         waiting = 0
         for channel, something in enumerate(state[self.model.cores + 1 :]):
             if something:
                 waiting |= 1 << channel
-        key = waiting, plan.dead, *self.able(state, plan), self._uses[state[0]]
+        will, may = self.able(state, plan)
+        may |= plan.down
+        for fault in plan.pending:
+            if fault.kind == "restart":  # who begins anew may do so with a timer armed
+                may |= 1 << fault.place
+        key = waiting, plan.dead & ~plan.down, will, may, self._uses[state[0]]
         known = self._chosen.get(key)
         if known is None:
             known = self._chosen[key] = self._choose(*key)
