@@ -13,17 +13,30 @@ from multikernel.system.runtime import Dispatcher
 from tests.promises.kernels import boot
 
 BOARDS = ("x86-qemu", "zcu102")
+GROUPS = ("consensus", "eventual", "ordered-broadcast")
+"""What the boards bind for the objects that are agreed on among equals."""
 
 
 @pytest.mark.kernel(*BOARDS, timeout=0.2)
-def test_every_protocol_over_every_tree(kernel: Multikernel) -> None:
+def test_every_protocol_over_every_tree_and_in_every_group(kernel: Multikernel) -> None:
     rows = kernel.run("agree", updates=8, outstanding=4, taken=3)
     assert sorted(zip(rows.column("protocol"), rows.column("tree"), strict=True)) == sorted(
-        (protocol, tree) for protocol in ("one-phase", "two-phase") for tree in TREES
+        [
+            *((protocol, tree) for protocol in ("one-phase", "two-phase") for tree in TREES),
+            *((protocol, "group") for protocol in GROUPS),
+        ]
     )
-    assert set(rows.column("cores")) == {len(kernel.cores())}
+    cores = dict(zip(rows.column("protocol"), rows.column("cores"), strict=True))
+    assert cores == {**dict.fromkeys(cores, len(kernel.cores())), "consensus": 3 if len(kernel.cores()) < 5 else 5}
     aborted = dict(zip(rows.column("protocol"), rows.column("aborted"), strict=True))
-    assert aborted == {"one-phase": 0, "two-phase": 3}
+    assert aborted == {**dict.fromkeys(aborted, 0), "two-phase": 3}
+
+
+@pytest.mark.kernel("x86-qemu", timeout=0.2)
+def test_one_tree_or_one_protocol_alone(kernel: Multikernel) -> None:
+    rows = kernel.run("agree", updates=2, outstanding=1, tree="unicast", protocol="one-phase")
+    assert (rows.protocol, rows.tree) == ("one-phase", "unicast")
+    assert kernel.run("agree", updates=2, outstanding=1, protocol="consensus").tree == "group"
 
 
 @pytest.mark.kernel("x86-qemu", timeout=0.2)
