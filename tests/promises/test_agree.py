@@ -35,8 +35,8 @@ def test_every_protocol_over_every_tree_and_in_every_group(kernel: Multikernel) 
 @pytest.mark.kernel("x86-qemu", timeout=0.2)
 def test_one_tree_or_one_protocol_alone(kernel: Multikernel) -> None:
     rows = kernel.run("agree", updates=2, outstanding=1, tree="unicast", protocol="one-phase")
-    assert (rows.protocol, rows.tree) == ("one-phase", "unicast")
-    assert kernel.run("agree", updates=2, outstanding=1, protocol="consensus").tree == "group"
+    assert (*rows.column("protocol"), *rows.column("tree")) == ("one-phase", "unicast")
+    assert [*kernel.run("agree", updates=2, outstanding=1, protocol="consensus").column("tree")] == ["group"]
 
 
 @pytest.mark.kernel("x86-qemu", timeout=0.2)

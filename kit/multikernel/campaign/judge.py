@@ -71,7 +71,8 @@ class Story:
 
 @dataclass(slots=True)
 class Told:
-    """What the events say.  `early` are calls that were answered before what they asked for was `done` anywhere;
+    """What the events say.  `early` are calls that were answered before what they asked for was `done` anywhere; `down`
+    are cores that stopped to be started anew and were not, as the boot core had stopped;
     `orphaned` says that the boot core stopped before anything was."""
 
     carried: dict[Life, list[Carried]] = field(default_factory=dict)
@@ -79,6 +80,7 @@ class Told:
     ended: dict[tuple[Life, int], CallEnded] = field(default_factory=dict)
     stopped: dict[int, None] = field(default_factory=dict)
     restarted: dict[int, None] = field(default_factory=dict)
+    down: dict[int, None] = field(default_factory=dict)
     cut_for_ever: bool = False
     orphaned: bool = False
     order: list[CallBegun | CallEnded] = field(default_factory=list)
@@ -113,7 +115,9 @@ def listen(story: Story) -> Told:
                 told.orphaned = told.orphaned or (event.core == story.boot_core and not told.done)
             case FaultStruck(kind="restart", over=False):
                 told.restarted[event.core] = None
-            case CoreUp() if event.core in told.restarted:
+                told.down[event.core] = None
+            case CoreUp() if event.core in told.down:
+                del told.down[event.core]
                 told.lives[event.core] = told.lives.get(event.core, 0) + 1
             case FaultStruck(kind="cut", over=False) if "+" not in event.text.rpartition("@run+")[2]:
                 told.cut_for_ever = True
@@ -295,6 +299,6 @@ def _progress(story: Story, told: Told) -> Violation | None:
     known = {life.core for life, _ in told.ended} | set(story.holders)
     for (life, number), call in told.begun.items():
         waits = (life, number) not in told.ended and life == told.life(call.core)
-        if waits and call.core not in told.stopped and call.core in known:
+        if waits and call.core not in told.stopped and call.core not in told.down and call.core in known:
             return Violation("progress", f"call {number} of core {call.core} is never answered")
     return None
