@@ -8,7 +8,7 @@
  *                               await block()  await sync()  await wait(deadline)   poke(value, time)
  *   Port(actor)                 send(port, message, latency)   await recv()
  *
- *   Caches                      see `_engine_caches.h`
+ *   Caches, Hand                see `_engine_caches.h`, `_engine_hand.h`
  *
  * Queue: events are ordered by (time, order of queueing).  Those of the next WINDOWS windows of 2^SHIFT ps lie as
  * they came, one array a window, found by a bitmap; an array is sorted when its turn comes, which costs next to
@@ -38,8 +38,12 @@
 #define BATCH (1 << 16) /* bytes of deliveries hashed at a time */
 
 typedef struct {
-    PyTypeObject *engine, *actor, *port, *pause, *caches;
+    PyTypeObject *engine, *actor, *port, *pause, *caches, *hand, *window, *touch, *run;
     PyObject *misuse, *error, *raised, *stream, *sha256;
+    PyObject *load_line, *store_line, *clock, *cycles, *fence, *spend, *poll_wait;
+    PyObject *self, *user_level, *trapped, *interrupted, *timer_fired;
+    PyObject *str_registers, *str_again, *str_poller, *str_until, *str_error, *str_code, *str_value, *str_thread, *str_cached;
+    PyObject *str_address, *str_data, *str_name, *str_times;
 } State;
 
 enum { CALL, RESUME, CHECK, ALARM, POKED, ARRIVAL, HALT, COMPLETED, DRAIN };
@@ -831,11 +835,38 @@ static Pause *pause_of(Actor *actor, int kind)
     return pause;
 }
 
+/* Sleep until poked or until `deadline`, if `timed`: 1; 0 if there is nothing to sleep for, -1 on error. */
+static int wait_begin(Actor *actor, int timed, int64_t deadline)
+{
+    Engine *engine = actor->engine;
+    if (actor->clock <= engine->now && (actor->pending || (timed && deadline <= engine->now)))
+        return 0;
+    actor->deadline = deadline;
+    actor->timed = (char)timed;
+    actor->waiting = 1;
+    if (actor->pending) {
+        if (queue(engine, actor->clock, CHECK, OBJECT(actor), NULL, 0) < 0)
+            return -1;
+    } else if (timed) {
+        int64_t due = deadline > actor->clock ? deadline : actor->clock;
+        if (!actor->armed || due < actor->alarm) {
+            actor->alarm = due;
+            actor->armed = 1;
+            if (queue(engine, due, ALARM, OBJECT(actor), NULL, due) < 0)
+                return -1;
+        }
+    }
+    return 1;
+}
+
+static PyObject *pause_self(PyObject *pause) { return Py_NewRef(pause); }
+
 /* One step of what is awaited: PYGEN_NEXT when the actor sleeps, PYGEN_RETURN with what `await` gives. */
 static PySendResult pause_send(Pause *pause, PyObject *Py_UNUSED(sent), PyObject **result)
 {
     Actor *actor = pause->actor;
     Engine *engine = actor->engine;
+    int slept;
     *result = NULL;
     if (!pause->asleep) {
         switch (pause->kind) {
@@ -848,24 +879,10 @@ static PySendResult pause_send(Pause *pause, PyObject *Py_UNUSED(sent), PyObject
                 return PYGEN_ERROR;
             goto sleep;
         case WAIT:
-            if (actor->clock <= engine->now &&
-                (actor->pending || (pause->timed && pause->deadline <= engine->now)))
+            if ((slept = wait_begin(actor, pause->timed, pause->deadline)) < 0)
+                return PYGEN_ERROR;
+            if (!slept)
                 break;
-            actor->deadline = pause->deadline;
-            actor->timed = pause->timed;
-            actor->waiting = 1;
-            if (actor->pending) {
-                if (queue(engine, actor->clock, CHECK, OBJECT(actor), NULL, 0) < 0)
-                    return PYGEN_ERROR;
-            } else if (pause->timed) {
-                int64_t due = pause->deadline > actor->clock ? pause->deadline : actor->clock;
-                if (!actor->armed || due < actor->alarm) {
-                    actor->alarm = due;
-                    actor->armed = 1;
-                    if (queue(engine, due, ALARM, OBJECT(actor), NULL, due) < 0)
-                        return PYGEN_ERROR;
-                }
-            }
             goto sleep;
         default: {
             Port *port = pause->port;
@@ -944,7 +961,6 @@ static void pause_dealloc(Pause *pause)
     Py_DECREF(type);
 }
 
-static PyObject *pause_self(PyObject *pause) { return Py_NewRef(pause); }
 
 static PyType_Slot pause_slots[] = {
     {Py_tp_dealloc, pause_dealloc}, {Py_tp_traverse, pause_traverse}, {Py_tp_clear, pause_clear},
@@ -956,6 +972,8 @@ static PyType_Spec pause_spec = {
     "mk_sim._engine.Pause", sizeof(Pause), 0,
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, pause_slots,
 };
+
+#include "_engine_hand.h"
 
 /* Actor */
 
@@ -1200,19 +1218,61 @@ static PyObject *taken(const char *module, const char *name)
     return found;
 }
 
+/* What the module takes from Python and keeps: names, and where they are in the state. */
+static const struct {
+    const char *module, *name;
+    size_t place;
+} TAKEN[] = {
+    {"multikernel.errors", "LocalMisuse", offsetof(State, misuse)},
+    {"mk_sim.engine_errors", "EngineError", offsetof(State, error)},
+    {"mk_sim.engine_errors", "raised", offsetof(State, raised)},
+    {"mk_sim.stream", "Stream", offsetof(State, stream)},
+    {"hashlib", "sha256", offsetof(State, sha256)},
+    {"multikernel.system.operations", "LoadLine", offsetof(State, load_line)},
+    {"multikernel.system.operations", "StoreLine", offsetof(State, store_line)},
+    {"multikernel.system.operations", "Clock", offsetof(State, clock)},
+    {"multikernel.system.operations", "Cycles", offsetof(State, cycles)},
+    {"multikernel.system.operations", "Fence", offsetof(State, fence)},
+    {"multikernel.system.operations", "Spend", offsetof(State, spend)},
+    {"multikernel.system.operations", "PollWait", offsetof(State, poll_wait)},
+    {"multikernel.system.operations", "Self", offsetof(State, self)},
+    {"multikernel.system.operations", "UserLevel", offsetof(State, user_level)},
+    {"multikernel.system.machine", "Trapped", offsetof(State, trapped)},
+    {"multikernel.system.machine", "Interrupted", offsetof(State, interrupted)},
+    {"multikernel.system.machine", "TimerFired", offsetof(State, timer_fired)},
+    {NULL, "registers", offsetof(State, str_registers)}, /* a name of an attribute */
+    {NULL, "again", offsetof(State, str_again)},
+    {NULL, "poller", offsetof(State, str_poller)},
+    {NULL, "until_ns", offsetof(State, str_until)},
+    {NULL, "error", offsetof(State, str_error)},
+    {NULL, "code", offsetof(State, str_code)},
+    {NULL, "value", offsetof(State, str_value)},
+    {NULL, "thread", offsetof(State, str_thread)},
+    {NULL, "cached", offsetof(State, str_cached)},
+    {NULL, "address", offsetof(State, str_address)},
+    {NULL, "data", offsetof(State, str_data)},
+    {NULL, "name", offsetof(State, str_name)},
+    {NULL, "times", offsetof(State, str_times)},
+};
+#define TAKEN_COUNT (sizeof TAKEN / sizeof *TAKEN)
+
+static PyObject **place_of(State *state, size_t entry) { return (PyObject **)((char *)state + TAKEN[entry].place); }
+
 static int exec_module(PyObject *module)
 {
     State *state = PyModule_GetState(module);
-    state->misuse = taken("multikernel.errors", "LocalMisuse");
-    state->error = taken("mk_sim.engine_errors", "EngineError");
-    state->raised = taken("mk_sim.engine_errors", "raised");
-    state->stream = taken("mk_sim.stream", "Stream");
-    state->sha256 = taken("hashlib", "sha256");
-    if (!state->misuse || !state->error || !state->raised || !state->stream || !state->sha256)
-        return -1;
+    for (size_t at = 0; at < TAKEN_COUNT; at++) {
+        PyObject *found = TAKEN[at].module ? taken(TAKEN[at].module, TAKEN[at].name)
+                                           : PyUnicode_InternFromString(TAKEN[at].name);
+        if (!found)
+            return -1;
+        *place_of(state, at) = found;
+    }
     if (add_type(module, &engine_spec, &state->engine) < 0 || add_type(module, &actor_spec, &state->actor) < 0 ||
         add_type(module, &port_spec, &state->port) < 0 || add_type(module, &pause_spec, &state->pause) < 0 ||
-        add_type(module, &caches_spec, &state->caches) < 0)
+        add_type(module, &caches_spec, &state->caches) < 0 || add_type(module, &hand_spec, &state->hand) < 0 ||
+        add_type(module, &window_spec, &state->window) < 0 || add_type(module, &touch_spec, &state->touch) < 0 ||
+        add_type(module, &run_spec, &state->run) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "SOURCE_HASH", MK_SOURCE_HASH);
 }
@@ -1225,11 +1285,12 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->port);
     Py_VISIT(state->pause);
     Py_VISIT(state->caches);
-    Py_VISIT(state->misuse);
-    Py_VISIT(state->error);
-    Py_VISIT(state->raised);
-    Py_VISIT(state->stream);
-    Py_VISIT(state->sha256);
+    Py_VISIT(state->hand);
+    Py_VISIT(state->window);
+    Py_VISIT(state->touch);
+    Py_VISIT(state->run);
+    for (size_t at = 0; at < TAKEN_COUNT; at++)
+        Py_VISIT(*place_of(state, at));
     return 0;
 }
 
@@ -1241,11 +1302,12 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->port);
     Py_CLEAR(state->pause);
     Py_CLEAR(state->caches);
-    Py_CLEAR(state->misuse);
-    Py_CLEAR(state->error);
-    Py_CLEAR(state->raised);
-    Py_CLEAR(state->stream);
-    Py_CLEAR(state->sha256);
+    Py_CLEAR(state->hand);
+    Py_CLEAR(state->window);
+    Py_CLEAR(state->touch);
+    Py_CLEAR(state->run);
+    for (size_t at = 0; at < TAKEN_COUNT; at++)
+        Py_CLEAR(*place_of(state, at));
     return 0;
 }
 

@@ -1,11 +1,14 @@
-"""The engine in C; the same names as `engine_python`, and the caches of `caches.py`."""
+"""The engine in C; the same names as `engine_python`, the caches of `caches.py`, and `hand.py`'s hand."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from mk_sim.caches import Caches as PythonCaches
 from mk_sim.engine_python import Actor as Actor
 from mk_sim.engine_python import Engine as Engine
 from mk_sim.engine_python import Port as Port
+from multikernel.system.dispatcher import UserDispatcher
+from multikernel.system.machine import Handler, Hardware
+from multikernel.system.operations import Operation
 
 class Caches(PythonCaches):
     def __init__(
@@ -18,5 +21,25 @@ class Caches(PythonCaches):
         offset: Callable[[int, Iterable[int]], int] | None,
         pairs: bool,
     ) -> None: ...
+
+class Window:
+    def load(self, index: int) -> Awaitable[bytes]: ...
+    def store(self, index: int, line: bytes) -> Awaitable[None]: ...
+
+class Hand:
+    pending: bool
+
+    def __init__(
+        self,
+        caches: PythonCaches,
+        core: int,
+        actor: Actor,
+        handlers: Mapping[type[Operation[object]], Handler],
+        seen: dict[int, bytes],
+        costs: dict[str, int],
+        mhz: int,
+    ) -> None: ...
+    def run(self, user: UserDispatcher, until_ns: int | None) -> Awaitable[Hardware]: ...
+    def window(self, line: int, count: int) -> Window: ...
 
 SOURCE_HASH: str

@@ -78,6 +78,8 @@ class Condition:
 class FaultyMachine(SimMachine):
     """See the module.  `halted` is whether its software has come to an end, or will at its next operation."""
 
+    plain = False
+
     def __init__(
         self,
         core: CoreEntry,
@@ -101,8 +103,8 @@ class FaultyMachine(SimMachine):
     def strike(self) -> None:
         """The condition has changed: software is left as for an interrupt, and of a core that is halted for good."""
         self.halted = self.halted or self._condition.halted
-        if not self._pending:
-            self._pending = self._struck = True
+        if not self._hand.pending:
+            self._hand.pending = self._struck = True
         self._actor.poke(INTERRUPT, self._coherence.engine.now)
 
     def interrupt(self) -> None:

@@ -15,11 +15,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from mk_sim.hand import DirectLines, Hand, hand_of
 from mk_sim.parameters import LINE
 from mk_sim.poller import LineAlarms, SimPoller
 from multikernel.errors import LocalMisuse
 from multikernel.system.dispatcher import PageFault, UserDispatcher
-from multikernel.system.machine import Faulted, Hardware, Interrupted, Machine, TimerFired
+from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, Machine, TimerFired
 from multikernel.system.mmu import PageFault as Untranslated
 from multikernel.system.mmu import Translation, unit_for
 from multikernel.system.operations import (
@@ -79,7 +80,9 @@ class World(Protocol):
 
 
 class SimMachine(Machine):
-    """See the module.  `world` is the platform."""
+    """See the module.  `world` is the platform.  `plain` is whether a subclass has changed no operation."""
+
+    plain = True
 
     def __init__(
         self,
@@ -100,7 +103,6 @@ class SimMachine(Machine):
         self._coherence = coherence
         self._memory = memory
         self._world = world
-        self._pending = False
         self._root = 0
         self._dropped: list[tuple[int, int, int, int]] = []
         self._costs = {cost.name: cost.cycles for cost in kind.costs}
@@ -120,6 +122,11 @@ class SimMachine(Machine):
             Step: self._step, Witness: self._witness,
         }  # fmt: skip
         self.handlers = table
+        self._hand = hand_of(coherence, core.id, actor, table, self._seen, self._costs, kind.mhz, self.plain and native)
+
+    def run(self, dcb: Dcb, until_ns: int | None) -> Awaitable[Hardware]:
+        hand = self._hand
+        return hand.run(dcb.user, until_ns) if isinstance(hand, Hand) else super().run(dcb, until_ns)
 
     # Time
 
@@ -134,17 +141,18 @@ class SimMachine(Machine):
         cycles = self._costs.get(cost)
         if cycles is None:
             raise LocalMisuse(f"core kind {self.kind.name} has no cost {cost!r}")
-        self._actor.spend(self.ps(cycles * times))
+        self._actor.clock += cycles * times * 1_000_000 // self.kind.mhz
 
     # Interrupts
 
     def interrupted(self) -> bool:
-        pending, self._pending = self._pending, False
+        hand = self._hand
+        pending, hand.pending = hand.pending, False
         return pending
 
     def interrupt(self) -> None:
         """An interrupt has arrived, now in global time."""
-        self._pending = True
+        self._hand.pending = True
         self._actor.poke(INTERRUPT, self._coherence.engine.now)
 
     async def idle(self, until_ns: int | None) -> Hardware:
@@ -193,6 +201,8 @@ class SimMachine(Machine):
     def window(self, address: int, count: int) -> Lines:
         cached, coherent = self._world.reach(self.core, address, count * LINE)
         if self._registers is NATIVE:
+            if cached and isinstance(self._hand, Hand):
+                return DirectLines(address, count, coherent, self._hand)
             return WindowLines(address, count, cached, coherent)
         return ConvertedLines(WindowWords(address, count, cached, coherent), self._registers)
 
@@ -221,7 +231,7 @@ class SimMachine(Machine):
         limit = end if until_ns is None else min(end, until_ns * 1000)
         while self._actor.clock < limit:
             await self._actor.wait(limit)
-            if self._pending:
+            if self._hand.pending:
                 break
         if self._actor.clock >= end:
             user.answer(None)
@@ -367,7 +377,7 @@ class SimMachine(Machine):
                 actor.clock = max(actor.clock, found[0])
                 user.answer(found[1])
                 return None
-            if self._pending:
+            if self._hand.pending:
                 user.again(op)
                 self.interrupted()
                 return Interrupted()

@@ -97,7 +97,7 @@ class Mortal:
 
 
 class Counted:
-    """The user-mode monitor, for so many operations."""
+    """The user-mode monitor, for so many operations; a load that the simulator carries out on the spot is none."""
 
     def __init__(self, environment: Environment, operations: int) -> None:
         self._environment = environment
@@ -117,7 +117,7 @@ def test_a_monitor_that_dies_is_told(core: int, tmp_path: Path) -> None:
     """Wherever it is: without its monitor a core speaks to nobody."""
     board = tmp_path / "mortal.yaml"
     board.write_text("extends: x86-qemu\nname: mortal\nbind: {monitor: mortal}\n")
-    registry = Registry.load(Mortal(core, 4000))
+    registry = Registry.load(Mortal(core, 2000))
     kernel = Multikernel(assemble(str(board), registry, "sim"), registry).boot("sim")
     text = f"the monitor of core {core} raised at [0-9]+ ns: OSError: worn out"
     with pytest.raises(ProgramFailed, match=text) as caught:

@@ -4,6 +4,7 @@
     step()                   run user code up to its next operation
     save() / restore(c)      registers out and in, for the driver's save areas
     answer(v) / refuse(e)    the result of the operation that left last
+    registers serve ended    what a platform needs that does the work of `step` itself
 
 An activation runs the scheduler, disabled: while `disabled` is true the driver saves to the disabled
 area and resumes without an upcall.  `Jump` continues a thread and enables.  An enabled thread that is
@@ -44,6 +45,8 @@ Code = Coroutine[Operation[object], object, object]
 
 class Upcall(Enum):
     """The five entries of a dispatcher (Barrelfish TN-000, "Dispatchers")."""
+
+    __hash__ = object.__hash__  # an Enum's own is Python, and upcalls are counted by it
 
     RUN = "run"
     PAGE_FAULT = "page_fault"
@@ -148,7 +151,7 @@ class UserDispatcher:
         self.traps: Callable[[int], Awaitable[bool]] | None = None
         self.failure: tuple[Thread, BaseException, str] | None = None
         self.upcalls: dict[Upcall, int] = dict.fromkeys(Upcall, 0)
-        self._current = Context(None, None)
+        self.registers = Context(None, None)
         self._runnable: deque[Thread] = deque()
         self._watching: dict[int, Thread] = {}
         self._timers: list[tuple[int, int, Thread]] = []
@@ -160,14 +163,14 @@ class UserDispatcher:
     def enter(self, entry: Upcall, argument: object = None, interrupted: Context | None = None) -> None:
         """Begin an upcall.  `interrupted` is the enabled area's content, taken over."""
         self.upcalls[entry] += 1
-        if self._current.code is not None and self._current.thread is None:
-            self._current.code.close()  # the activation that blocked is abandoned, as its stack is
+        if self.registers.code is not None and self.registers.thread is None:
+            self.registers.code.close()  # the activation that blocked is abandoned, as its stack is
         self.disabled = True
-        self._current = Context(self._activate(entry, argument, interrupted), None)
+        self.registers = Context(self._activate(entry, argument, interrupted), None)
 
     def step(self) -> Operation[object]:
         """Run user code up to its next operation of the machine or the driver."""
-        current = self._current
+        current = self.registers
         if current.again is not None:
             operation, current.again = current.again, None
             return operation
@@ -180,43 +183,79 @@ class UserDispatcher:
             try:
                 operation = code.throw(error) if error is not None else code.send(value)
             except StopIteration as stop:
-                self._finished(current, stop.value, None)
+                self.ended(current, stop.value, None)
             except Exception as failure:  # a thread of a program: the plugin boundary of a kernel
-                self._finished(current, None, failure)
+                self.ended(current, None, failure)
             else:
                 if operation.level != "user":
                     return operation
-                self._user_level(operation, current)
-            current = self._current
+                self.serve(operation, current)
+            current = self.registers
             if current.again is not None:
                 operation, current.again = current.again, None
                 return operation
 
+    def serve(self, operation: Operation[object], current: Context) -> None:
+        """`step` came to an operation of the scheduler's, of the registers `current`."""
+        thread = current.thread
+        if isinstance(operation, Jump):
+            self.registers = operation.thread.context
+            self.disabled = False
+            return
+        if thread is None:
+            raise RuntimeError(f"{self.name}: {type(operation).__name__} in the thread scheduler")
+        if isinstance(operation, Self):
+            current.value = thread
+            return
+        if isinstance(operation, Park):
+            thread.parked = True
+        elif isinstance(operation, Reschedule):
+            self._runnable.append(thread)
+        self._to_scheduler()
+
+    def ended(self, current: Context, value: object, error: Exception | None) -> None:
+        """The code of the registers `current` has returned `value`, or raised `error`."""
+        thread = current.thread
+        if thread is None:  # the scheduler itself: there is no going on, so the dispatcher ends
+            if error is not None and self.failure is None:
+                scheduler = Thread(0, "scheduler", Context(None, None))
+                self.failure = (scheduler, error, "".join(traceback.format_exception(error)))
+            self.registers = Context(None, None)
+            return
+        del self._live[thread.number]
+        thread.done, thread.result, thread.error = True, value, error
+        if error is not None and not thread.joiners and self.failure is None:
+            self.failure = (thread, error, "".join(traceback.format_exception(error)))
+            self.exited = True
+        for joiner in thread.joiners:
+            self.wake(joiner)
+        self._to_scheduler()
+
     def answer(self, value: object) -> None:
         """The operation that left last is done."""
-        self._current.value = value
+        self.registers.value = value
 
     def refuse(self, error: BaseException) -> None:
         """The operation that left last raises `error` at its `await`."""
-        self._current.error = error
+        self.registers.error = error
 
     def again(self, operation: Operation[object]) -> None:
         """`operation` was interrupted: hand it out again when this context is resumed."""
-        self._current.again = operation
+        self.registers.again = operation
 
     def save(self) -> Context:
         """The registers, for a save area; the dispatcher is left without."""
-        context, self._current = self._current, Context(None, None)
+        context, self.registers = self.registers, Context(None, None)
         return context
 
     def restore(self, context: Context) -> None:
         """Registers from the disabled area: continue there, disabled."""
         self.disabled = True
-        self._current = context
+        self.registers = context
 
     def close(self) -> None:
         """The core is off: code that never ran is let go of without a word."""
-        for context in (self._current, *(thread.context for thread in self._live.values())):
+        for context in (self.registers, *(thread.context for thread in self._live.values())):
             context.close()
 
     # What user code calls
@@ -333,43 +372,9 @@ class UserDispatcher:
                 thread, buffer.waiter = buffer.waiter, None
                 self.wake(thread)
 
-    def _user_level(self, operation: Operation[object], current: Context) -> None:
-        thread = current.thread
-        if isinstance(operation, Jump):
-            self._current = operation.thread.context
-            self.disabled = False
-            return
-        if thread is None:
-            raise RuntimeError(f"{self.name}: {type(operation).__name__} in the thread scheduler")
-        if isinstance(operation, Self):
-            current.value = thread
-            return
-        if isinstance(operation, Park):
-            thread.parked = True
-        elif isinstance(operation, Reschedule):
-            self._runnable.append(thread)
-        self._to_scheduler()
-
     def _to_scheduler(self) -> None:
         self.disabled = True
-        self._current = Context(self._activate(Upcall.RUN, None, None), None)
-
-    def _finished(self, current: Context, value: object, error: Exception | None) -> None:
-        thread = current.thread
-        if thread is None:  # the scheduler itself: there is no going on, so the dispatcher ends
-            if error is not None and self.failure is None:
-                scheduler = Thread(0, "scheduler", Context(None, None))
-                self.failure = (scheduler, error, "".join(traceback.format_exception(error)))
-            self._current = Context(None, None)
-            return
-        del self._live[thread.number]
-        thread.done, thread.result, thread.error = True, value, error
-        if error is not None and not thread.joiners and self.failure is None:
-            self.failure = (thread, error, "".join(traceback.format_exception(error)))
-            self.exited = True
-        for joiner in thread.joiners:
-            self.wake(joiner)
-        self._to_scheduler()
+        self.registers = Context(self._activate(Upcall.RUN, None, None), None)
 
 
 class UnhandledFault(RuntimeError):

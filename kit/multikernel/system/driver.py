@@ -47,9 +47,10 @@ class CpuDriverModel(Protocol):
     def costs(self) -> tuple[Cost, ...]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Action:
-    """What the core does next: run `dcb`, or idle when there is none, until `until_ns` at the latest."""
+    """What the core does next: run `dcb`, or idle when there is none, until `until_ns` at the latest.  Not frozen, as
+    one is made for each event."""
 
     dcb: Dcb | None
     until_ns: int | None

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from multikernel.system.requests import Input
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trapped:
-    """The dispatcher executed a trap."""
+    """The dispatcher executed a trap.  Not frozen, as one is made for each trap."""
 
     operation: Trap[object]
 
@@ -88,8 +88,11 @@ class Machine(ABC):
     kind: CoreKind
     handlers: Mapping[type[Operation[object]], Handler]
 
-    async def run(self, dcb: Dcb, until_ns: int | None) -> Hardware:
+    def run(self, dcb: Dcb, until_ns: int | None) -> Awaitable[Hardware]:
         """Run `dcb` until an event for the driver; `until_ns` is the end of its time slice, or None."""
+        return self._run(dcb, until_ns)
+
+    async def _run(self, dcb: Dcb, until_ns: int | None) -> Hardware:
         user, handlers = dcb.user, self.handlers
         while True:
             if self.interrupted():

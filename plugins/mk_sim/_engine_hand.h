@@ -1,0 +1,849 @@
+/* A core's hand: what `mk_sim/machine.py` and `UserDispatcher.step` do for the commonest operations, in C.  Part of
+ * `_engine.c`; the oracle is `Machine.run` over the handlers of `SimMachine`.
+ *
+ *   Hand(caches, core, actor, handlers, seen, costs, mhz)     pending    run(user, until_ns)    window(line, count)
+ *   Window                                                    load(index)   store(index, data)
+ *
+ * `run` steps a dispatcher and carries out loads, stores, fences, clocks and named costs itself; what else there is goes
+ * to the handlers, in Python.  Traps end it.
+ *
+ * What `load` and `store` of a window give may be carried out where it is awaited, without the way up to `run` and back.
+ * That is done only where nothing could come between: no interrupt is pending, the time slice does not end, the line is
+ * there, and the clock is not so far ahead that global time would have to catch up.  Else a `LoadLine` or `StoreLine`
+ * leaves, as always.
+ */
+
+#define AHEAD_PS 50000       /* coherence.py */
+#define RUN_AHEAD_PS 1000000 /* machine.py */
+
+typedef struct {
+    PyObject_HEAD
+    Caches *caches;
+    Core *core;
+    Actor *actor;
+    PyObject *handlers, *seen, *costs;
+    struct Touch *spare;
+    int64_t mhz, check, until; /* a look of a poll loop, -1 where the kind states none; the end of the time slice */
+    char pending;
+} Hand;
+
+typedef struct {
+    PyObject_HEAD
+    Hand *hand;
+    int64_t first, count;
+} Window;
+
+typedef struct Touch {
+    PyObject_HEAD
+    Hand *hand;
+    PyObject *data; /* NULL: a load */
+    int64_t line;
+    char left;
+} Touch;
+
+enum { STEP, HANDLER, LOAD_BEGUN, LOAD_MISSED, LOAD_FETCHED, STORE_ROOM, ANSWERED,
+       POLL_BEGUN, POLL_SLEPT, POLL_LOADS, POLL_MISSED, POLL_FETCHED };
+
+typedef struct {
+    PyObject_HEAD
+    Hand *hand;
+    PyObject *user, *until_ns, *inner, *operation, *poller, *event;
+    int64_t line, started, until, limit, lap; /* of a poll loop: FAR for none */
+    char stage;
+} Run;
+
+/* The core has loaded `data`: if it saw something else before, it is a delivery. */
+static int sight(Hand *hand, int64_t line, PyObject *data)
+{
+    PyObject *key = PyLong_FromLongLong(line);
+    PyObject *before = key ? PyDict_GetItemWithError(hand->seen, key) : NULL;
+    int failed = !key || (!before && PyErr_Occurred());
+    if (!failed && !(before && same(before, data)))
+        failed = PyDict_SetItem(hand->seen, key, data) < 0 ||
+                 deliver(hand->actor->engine, line, hand->core->id, data) < 0;
+    Py_XDECREF(key);
+    return failed ? -1 : 0;
+}
+
+static int stored(Hand *hand, int64_t line, PyObject *data)
+{
+    PyObject *key = PyLong_FromLongLong(line);
+    int failed = !key || PyDict_SetItem(hand->seen, key, data) < 0;
+    Py_XDECREF(key);
+    return failed ? -1 : 0;
+}
+
+/* What is awaited for a load or store */
+
+static Touch *touch_of(Hand *hand, int64_t line, PyObject *data)
+{
+    Touch *touch = hand->spare;
+    if (touch && Py_REFCNT(OBJECT(touch)) == 1) {
+        Py_INCREF(OBJECT(touch));
+    } else {
+        PyTypeObject *type = hand->actor->engine->state->touch;
+        touch = (Touch *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+        if (!touch)
+            return NULL;
+        touch->hand = (Hand *)Py_NewRef(OBJECT(hand));
+        put((PyObject **)&hand->spare, Py_NewRef(OBJECT(touch)));
+    }
+    put(&touch->data, Py_XNewRef(data));
+    touch->line = line;
+    touch->left = 0;
+    return touch;
+}
+
+static PySendResult touch_send(Touch *touch, PyObject *sent, PyObject **result)
+{
+    Hand *hand = touch->hand;
+    Actor *actor = hand->actor;
+    Core *core = hand->core;
+    *result = NULL;
+    if (touch->left) {
+        *result = Py_NewRef(sent);
+        return PYGEN_RETURN;
+    }
+    int64_t clock = actor->clock + core->hit_ps;
+    if (!hand->pending && clock < hand->until) {
+        if (touch->data) {
+            if (core->stores < core->capacity) {
+                if (stored(hand, touch->line, touch->data) < 0)
+                    return PYGEN_ERROR;
+                actor->clock = clock;
+                if (enter_store(hand->caches, core, clock, touch->line, touch->data, 0) < 0)
+                    return PYGEN_ERROR;
+                *result = none();
+                return PYGEN_RETURN;
+            }
+        } else if (clock <= actor->engine->now + AHEAD_PS) {
+            PyObject *data = visible(core, touch->line);
+            if (data) {
+                actor->clock = clock;
+                *result = Py_NewRef(data);
+                if (sight(hand, touch->line, data) < 0) {
+                    Py_CLEAR(*result);
+                    return PYGEN_ERROR;
+                }
+                return PYGEN_RETURN;
+            }
+        }
+    }
+    touch->left = 1;
+    State *state = actor->engine->state;
+    *result = touch->data ? PyObject_CallFunction(state->store_line, "LOO", (long long)touch->line * 64, Py_True,
+                                                  touch->data)
+                          : PyObject_CallFunction(state->load_line, "LO", (long long)touch->line * 64, Py_True);
+    return *result ? PYGEN_NEXT : PYGEN_ERROR;
+}
+
+static PyObject *stepped(PySendResult sent, PyObject *result)
+{
+    if (sent != PYGEN_RETURN)
+        return result; /* what it yields, or NULL with an error */
+    PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
+    if (stop) {
+        PyErr_SetObject(PyExc_StopIteration, stop);
+        Py_DECREF(stop);
+    }
+    Py_DECREF(result);
+    return NULL;
+}
+
+static PyObject *touch_next(Touch *touch)
+{
+    PyObject *result;
+    PySendResult sent = touch_send(touch, Py_None, &result);
+    return stepped(sent, result);
+}
+
+static PyObject *touch_method_send(Touch *touch, PyObject *value)
+{
+    PyObject *result;
+    PySendResult sent = touch_send(touch, value, &result);
+    return stepped(sent, result);
+}
+
+static int touch_traverse(Touch *touch, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(OBJECT(touch)));
+    Py_VISIT(touch->hand);
+    return 0;
+}
+
+static int touch_clear(Touch *touch)
+{
+    Py_CLEAR(touch->hand);
+    Py_CLEAR(touch->data);
+    return 0;
+}
+
+static void touch_dealloc(Touch *touch)
+{
+    PyTypeObject *type = Py_TYPE(OBJECT(touch));
+    PyObject_GC_UnTrack(touch);
+    touch_clear(touch);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(touch);
+    Py_DECREF(type);
+}
+
+static PyMethodDef touch_methods[] = {
+    {"send", (PyCFunction)touch_method_send, METH_O, "As of a generator."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot touch_slots[] = {
+    {Py_tp_dealloc, touch_dealloc}, {Py_tp_traverse, touch_traverse}, {Py_tp_clear, touch_clear},
+    {Py_am_await, pause_self},      {Py_am_send, touch_send},         {Py_tp_iter, pause_self},
+    {Py_tp_iternext, touch_next},   {Py_tp_methods, touch_methods},   {0, NULL},
+};
+
+static PyType_Spec touch_spec = {
+    "mk_sim._engine.Touch", sizeof(Touch), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, touch_slots,
+};
+
+/* Windows */
+
+static int line_of(const Window *window, PyObject *index, int64_t *line)
+{
+    int64_t at;
+    if (!integer(index, &at))
+        return 0;
+    if (at < 0 || at >= window->count) {
+        PyErr_Format(PyExc_IndexError, "line %lld of a window of %lld", (long long)at, (long long)window->count);
+        return 0;
+    }
+    *line = window->first + at;
+    return 1;
+}
+
+static PyObject *window_load(Window *window, PyObject *index)
+{
+    int64_t line;
+    return line_of(window, index, &line) ? OBJECT(touch_of(window->hand, line, NULL)) : NULL;
+}
+
+static PyObject *window_store(Window *window, PyObject *const *args, Py_ssize_t count)
+{
+    int64_t line;
+    if (!expect("store", count, 2) || !line_of(window, args[0], &line))
+        return NULL;
+    if (!PyBytes_CheckExact(args[1]) || PyBytes_Size(args[1]) != 64) /* refused where it is carried out */
+        return PyObject_CallFunction(window->hand->actor->engine->state->store_line, "LOO", (long long)line * 64,
+                                     Py_True, args[1]);
+    return OBJECT(touch_of(window->hand, line, args[1]));
+}
+
+static int window_traverse(Window *window, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(OBJECT(window)));
+    Py_VISIT(window->hand);
+    return 0;
+}
+
+static int window_clear(Window *window)
+{
+    Py_CLEAR(window->hand);
+    return 0;
+}
+
+static void window_dealloc(Window *window)
+{
+    PyTypeObject *type = Py_TYPE(OBJECT(window));
+    PyObject_GC_UnTrack(window);
+    window_clear(window);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(window);
+    Py_DECREF(type);
+}
+
+static PyMethodDef window_methods[] = {
+    {"load", (PyCFunction)window_load, METH_O, "Await it for the line's 64 bytes."},
+    {"store", (PyCFunction)(void (*)(void))window_store, METH_FASTCALL, "Await it, and the line is in the buffer."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot window_slots[] = {
+    {Py_tp_dealloc, window_dealloc}, {Py_tp_traverse, window_traverse}, {Py_tp_clear, window_clear},
+    {Py_tp_methods, window_methods}, {0, NULL},
+};
+
+static PyType_Spec window_spec = {
+    "mk_sim._engine.Window", sizeof(Window), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, window_slots,
+};
+
+/* Running a dispatcher */
+
+/* Sleep until global time has reached the clock: 1 if there is something to sleep for, -1 on error. */
+static int catch_up(Actor *actor)
+{
+    if (actor->clock <= actor->engine->now)
+        return 0;
+    return queue(actor->engine, actor->clock, RESUME, OBJECT(actor), NULL, 0) < 0 ? -1 : 1;
+}
+
+static int answer(Run *run, PyObject *value)
+{
+    State *state = run->hand->actor->engine->state;
+    PyObject *registers = PyObject_GetAttr(run->user, state->str_registers);
+    int failed = !registers || PyObject_SetAttr(registers, state->str_value, value) < 0;
+    Py_XDECREF(registers);
+    return failed ? -1 : 0;
+}
+
+/* The user code's thread or scheduler came to its end: give it what it returned, or the exception that is set. */
+static int ended(Run *run, PyObject *registers, PyObject *value)
+{
+    PyObject *type = NULL, *error = NULL, *trace = NULL;
+    if (!value) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception))
+            return -1;
+        PyErr_Fetch(&type, &error, &trace);
+        PyErr_NormalizeException(&type, &error, &trace);
+        if (trace)
+            PyException_SetTraceback(error, trace);
+    }
+    PyObject *done = PyObject_CallMethod(run->user, "ended", "OOO", registers, value ? value : Py_None,
+                                         error ? error : Py_None);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(trace);
+    Py_XDECREF(done);
+    return done ? 0 : -1;
+}
+
+/* Run user code up to its next operation of the machine or the driver: `UserDispatcher.step`. */
+static PyObject *next_operation(Run *run)
+{
+    State *state = run->hand->actor->engine->state;
+    for (;;) {
+        PyObject *registers = PyObject_GetAttr(run->user, state->str_registers), *operation = NULL;
+        PyObject *again = registers ? PyObject_GetAttr(registers, state->str_again) : NULL;
+        PyObject *error = again ? PyObject_GetAttr(registers, state->str_error) : NULL;
+        PyObject *code = error ? PyObject_GetAttr(registers, state->str_code) : NULL;
+        PyObject *value = code ? PyObject_GetAttr(registers, state->str_value) : NULL;
+        int plain = again == Py_None && error == Py_None && code != Py_None, failed = !value;
+        if (!failed && plain) {
+            failed = value != Py_None && PyObject_SetAttr(registers, state->str_value, Py_None) < 0;
+            if (!failed)
+                switch (PyIter_Send(code, value, &operation)) {
+                case PYGEN_RETURN:
+                    failed = ended(run, registers, operation) < 0;
+                    Py_CLEAR(operation);
+                    break;
+                case PYGEN_ERROR:
+                    failed = ended(run, registers, NULL) < 0;
+                    break;
+                default:
+                    break;
+                }
+        }
+        if (operation && PyType_IsSubtype(Py_TYPE(operation), (PyTypeObject *)state->user_level)) {
+            PyObject *thread = OBJECT(Py_TYPE(operation)) == state->self
+                                   ? PyObject_GetAttr(registers, state->str_thread)
+                                   : none(); /* None as well in the scheduler, which has none and is told so */
+            if (thread && thread != Py_None) {
+                failed = PyObject_SetAttr(registers, state->str_value, thread) < 0;
+            } else if (thread) {
+                PyObject *served = PyObject_CallMethod(run->user, "serve", "OO", operation, registers);
+                failed = !served;
+                Py_XDECREF(served);
+            } else {
+                failed = 1;
+            }
+            Py_XDECREF(thread);
+            Py_CLEAR(operation);
+        }
+        Py_XDECREF(registers);
+        Py_XDECREF(again);
+        Py_XDECREF(error);
+        Py_XDECREF(code);
+        Py_XDECREF(value);
+        if (operation || failed)
+            return operation;
+        if (!plain)
+            return PyObject_CallMethod(run->user, "step", NULL);
+    }
+}
+
+static int attribute(PyObject *object, PyObject *name, int64_t *value)
+{
+    PyObject *found = PyObject_GetAttr(object, name);
+    int good = found && integer(found, value);
+    Py_XDECREF(found);
+    return good;
+}
+
+/* The poll loop was interrupted by `event`: hand the operation out again; 3. */
+static int leave_poll(Run *run, PyObject *event)
+{
+    State *state = run->hand->actor->engine->state;
+    PyObject *registers = PyObject_GetAttr(run->user, state->str_registers);
+    int failed = !registers || PyObject_SetAttr(registers, state->str_again, run->operation) < 0;
+    Py_XDECREF(registers);
+    run->event = failed ? NULL : PyObject_CallFunctionObjArgs(event, NULL);
+    return run->event ? 3 : -1;
+}
+
+/* `SimMachine._poll`: sleep until a watched line shows something else; the loop's position gives when it notices. */
+static int poll(Run *run)
+{
+    Hand *hand = run->hand;
+    Actor *actor = hand->actor;
+    Engine *engine = actor->engine;
+    State *state = engine->state;
+    PyObject *found;
+    int slept;
+    switch (run->stage) {
+    case POLL_BEGUN:
+        goto begun;
+    case POLL_SLEPT:
+        actor->pending = 0;
+        goto look;
+    case POLL_LOADS:
+        goto loads;
+    case POLL_MISSED:
+        goto missed;
+    case POLL_FETCHED:
+        goto fetched;
+    default:
+        break;
+    }
+    put(&run->poller, PyObject_GetAttr(run->user, state->str_poller));
+    if (!run->poller)
+        return -1;
+    run->stage = POLL_BEGUN;
+    if ((slept = catch_up(actor)))
+        return slept;
+begun:
+    run->started = actor->clock;
+    found = PyObject_CallMethod(run->poller, "lap", "L", (long long)hand->check);
+    PyObject *end = found ? PyObject_GetAttr(run->operation, state->str_until) : NULL;
+    int failed = !found || !end || !integer(found, &run->lap);
+    run->until = FAR;
+    if (!failed && end != Py_None) { /* one lap is always made: a poll that may not wait still looks at every line */
+        failed = !integer(end, &run->until);
+        run->until = run->until * 1000 > run->started + run->lap ? run->until * 1000 : run->started + run->lap;
+    }
+    Py_XDECREF(found);
+    Py_XDECREF(end);
+    if (failed)
+        return -1;
+    run->limit = run->until < hand->until ? run->until : hand->until;
+look:
+    for (;;) {
+        found = PyObject_CallMethod(run->poller, "noticed", "LL", (long long)run->started, (long long)hand->check);
+        if (!found)
+            return -1;
+        if (found != Py_None) {
+            PyObject *at = PySequence_GetItem(found, 0), *key = PySequence_GetItem(found, 1);
+            int64_t when = 0;
+            failed = !at || !key || !integer(at, &when);
+            int noticed = !failed && when <= run->limit;
+            if (noticed) {
+                actor->clock = when > actor->clock ? when : actor->clock;
+                failed = answer(run, key) < 0;
+            }
+            Py_XDECREF(at);
+            Py_XDECREF(key);
+            if (failed || noticed) {
+                Py_DECREF(found);
+                return failed ? -1 : 0;
+            }
+        }
+        Py_DECREF(found);
+        if (hand->pending) {
+            hand->pending = 0;
+            return leave_poll(run, state->interrupted);
+        }
+        if (run->limit != FAR && actor->clock >= run->limit) {
+            if (run->limit != run->until)
+                return leave_poll(run, state->timer_fired);
+            found = PyObject_CallMethod(run->poller, "lost", NULL);
+            if (!found)
+                return -1;
+            if (found == Py_None) {
+                Py_DECREF(found);
+                found = PyLong_FromLong(-1);
+                failed = !found || answer(run, found) < 0;
+                Py_XDECREF(found);
+                return failed ? -1 : 0;
+            }
+            /* Somebody writes to it: the look that would end the poll waits for the line, and sees that. */
+            failed = !integer(found, &run->line);
+            Py_DECREF(found);
+            if (failed)
+                return -1;
+            actor->clock += hand->core->hit_ps;
+            run->stage = POLL_LOADS;
+            if (actor->clock > engine->now + AHEAD_PS && (slept = catch_up(actor)))
+                return slept;
+        loads:
+            if (!visible(hand->core, run->line)) {
+                run->stage = POLL_MISSED;
+                if ((slept = catch_up(actor)))
+                    return slept;
+            }
+        missed:
+            if (!visible(hand->core, run->line)) {
+                Request *request = fetch(hand->caches, hand->core, run->line);
+                run->stage = POLL_FETCHED;
+                return !request || await_end(request, OBJECT(actor)) < 0 ? -1 : 1;
+            }
+        fetched:
+            run->until = run->limit = actor->clock + run->lap + hand->check; /* the lap it is in, and one look */
+            continue;
+        }
+        run->stage = POLL_SLEPT;
+        if ((slept = wait_begin(actor, run->limit != FAR, run->limit)))
+            return slept;
+        actor->pending = 0;
+    }
+}
+
+/* Carry out `run->operation` as far as it goes: 1 if it has to sleep, 2 if it is for Python, 3 if it is interrupted by
+ * `run->event`, -1 on error. */
+static int carry_out(Run *run)
+{
+    Hand *hand = run->hand;
+    Actor *actor = hand->actor;
+    Engine *engine = actor->engine;
+    State *state = engine->state;
+    Core *core = hand->core;
+    PyObject *operation = run->operation, *kind = OBJECT(Py_TYPE(operation)), *data = NULL;
+    int slept;
+    switch (run->stage) {
+    case LOAD_BEGUN:
+        goto load_begun;
+    case LOAD_MISSED:
+        goto load_missed;
+    case LOAD_FETCHED:
+        goto load_fetched;
+    case STORE_ROOM:
+        goto store_room;
+    case ANSWERED:
+        return 0;
+    case STEP:
+        break;
+    default:
+        return poll(run);
+    }
+    if (kind == state->load_line || kind == state->store_line) {
+        PyObject *cached = PyObject_GetAttr(operation, state->str_cached);
+        Py_XDECREF(cached);
+        if (!cached || !attribute(operation, state->str_address, &run->line))
+            return -1;
+        if (cached != Py_True)
+            return 2;
+        run->line /= 64;
+        if (kind == state->store_line) {
+            data = PyObject_GetAttr(operation, state->str_data);
+            Py_XDECREF(data); /* the operation holds it */
+            if (!data)
+                return -1;
+            if (!PyBytes_CheckExact(data) || PyBytes_Size(data) != 64)
+                return 2;
+            if (stored(hand, run->line, data) < 0)
+                return -1;
+            actor->clock += core->hit_ps;
+            if (core->stores >= core->capacity) {
+                run->stage = STORE_ROOM;
+                return stand(core, OBJECT(actor), core->capacity - 1) < 0 ? -1 : 1;
+            }
+        store_room:
+            data = PyObject_GetAttr(operation, state->str_data);
+            Py_XDECREF(data);
+            if (!data || enter_store(hand->caches, core, actor->clock, run->line, data, 0) < 0)
+                return -1;
+            return answer(run, Py_None);
+        }
+        actor->clock += core->hit_ps;
+        run->stage = LOAD_BEGUN;
+        if (actor->clock > engine->now + AHEAD_PS && (slept = catch_up(actor)))
+            return slept;
+    load_begun:
+        data = visible(core, run->line);
+        if (!data) {
+            run->stage = LOAD_MISSED;
+            if ((slept = catch_up(actor)))
+                return slept;
+        load_missed:
+            data = visible(core, run->line);
+        }
+        if (!data) {
+            Request *request = fetch(hand->caches, core, run->line);
+            run->stage = LOAD_FETCHED;
+            return !request || await_end(request, OBJECT(actor)) < 0 ? -1 : 1;
+        load_fetched:
+            data = current(hand->caches, core, run->line);
+        }
+        Py_INCREF(data);
+        int failed = sight(hand, run->line, data) < 0 || answer(run, data) < 0;
+        Py_DECREF(data);
+        if (failed)
+            return -1;
+    } else if (kind == state->clock) {
+        PyObject *now = PyLong_FromLongLong(actor->clock / 1000);
+        int failed = !now || answer(run, now) < 0;
+        Py_XDECREF(now);
+        return failed ? -1 : 0;
+    } else if (kind == state->cycles) {
+        PyObject *now = PyLong_FromLongLong((actor->clock * hand->mhz + 500000) / 1000000);
+        int failed = !now || answer(run, now) < 0;
+        Py_XDECREF(now);
+        return failed ? -1 : 0;
+    } else if (kind == state->fence) {
+        run->stage = ANSWERED;
+        if (answer(run, Py_None) < 0)
+            return -1;
+        if (!core->stores)
+            return 0;
+        return stand(core, OBJECT(actor), 0) < 0 ? -1 : 1;
+    } else if (kind == state->spend) {
+        PyObject *name = PyObject_GetAttr(operation, state->str_name);
+        PyObject *cost = name ? PyDict_GetItemWithError(hand->costs, name) : NULL;
+        Py_XDECREF(name);
+        int64_t cycles, times;
+        if (!cost)
+            return PyErr_Occurred() ? -1 : 2;
+        if (!integer(cost, &cycles) || !attribute(operation, state->str_times, &times))
+            return -1;
+        actor->clock += cycles * times * 1000000 / hand->mhz;
+        if (answer(run, Py_None) < 0)
+            return -1;
+    } else {
+        return kind == state->poll_wait && hand->check >= 0 ? poll(run) : 2;
+    }
+    run->stage = ANSWERED;
+    return actor->clock - engine->now > RUN_AHEAD_PS ? catch_up(actor) : 0;
+}
+
+static PySendResult run_send(Run *run, PyObject *Py_UNUSED(sent), PyObject **result)
+{
+    Hand *hand = run->hand;
+    Actor *actor = hand->actor;
+    State *state = actor->engine->state;
+    *result = NULL;
+    if (run->stage != STEP && run->stage != HANDLER)
+        Py_CLEAR(actor->value);
+    for (;;) {
+        if (run->stage == HANDLER) {
+            PySendResult sent = PyIter_Send(run->inner, Py_None, result);
+            if (sent != PYGEN_RETURN)
+                return sent;
+            Py_CLEAR(run->inner);
+            if (*result != Py_None)
+                return PYGEN_RETURN;
+            Py_CLEAR(*result);
+        } else if (run->operation) {
+            int slept = carry_out(run);
+            if (slept == 1) {
+                *result = none();
+                return PYGEN_NEXT;
+            }
+            if (slept < 0)
+                return PYGEN_ERROR;
+            if (slept == 3) {
+                *result = run->event;
+                run->event = NULL;
+                return PYGEN_RETURN;
+            }
+            if (slept == 2) {
+                PyObject *operation = run->operation, *kind = OBJECT(Py_TYPE(operation));
+                PyObject *handler = PyDict_GetItemWithError(hand->handlers, kind);
+                if (!handler && PyErr_Occurred())
+                    return PYGEN_ERROR;
+                if (!handler) { /* a trap */
+                    run->operation = NULL;
+                    *result = PyObject_CallFunctionObjArgs(state->trapped, operation, NULL);
+                    Py_DECREF(operation);
+                    return *result ? PYGEN_RETURN : PYGEN_ERROR;
+                }
+                run->inner = PyObject_CallFunctionObjArgs(handler, operation, run->user, run->until_ns, NULL);
+                Py_CLEAR(run->operation);
+                if (!run->inner)
+                    return PYGEN_ERROR;
+                run->stage = HANDLER;
+                continue;
+            }
+            Py_CLEAR(run->operation);
+        }
+        run->stage = STEP;
+        if (hand->pending || actor->clock >= hand->until) {
+            *result = PyObject_CallFunctionObjArgs(hand->pending ? state->interrupted : state->timer_fired, NULL);
+            hand->pending = 0;
+            return *result ? PYGEN_RETURN : PYGEN_ERROR;
+        }
+        run->operation = next_operation(run);
+        if (!run->operation)
+            return PYGEN_ERROR;
+    }
+}
+
+static PyObject *run_next(Run *run)
+{
+    PyObject *result;
+    PySendResult sent = run_send(run, Py_None, &result);
+    return stepped(sent, result);
+}
+
+static int run_traverse(Run *run, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(OBJECT(run)));
+    Py_VISIT(run->hand);
+    Py_VISIT(run->user);
+    Py_VISIT(run->inner);
+    Py_VISIT(run->operation);
+    Py_VISIT(run->poller);
+    return 0;
+}
+
+static int run_clear(Run *run)
+{
+    Py_CLEAR(run->hand);
+    Py_CLEAR(run->user);
+    Py_CLEAR(run->until_ns);
+    Py_CLEAR(run->inner);
+    Py_CLEAR(run->operation);
+    Py_CLEAR(run->poller);
+    return 0;
+}
+
+static void run_dealloc(Run *run)
+{
+    PyTypeObject *type = Py_TYPE(OBJECT(run));
+    PyObject_GC_UnTrack(run);
+    run_clear(run);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(run);
+    Py_DECREF(type);
+}
+
+static PyType_Slot run_slots[] = {
+    {Py_tp_dealloc, run_dealloc}, {Py_tp_traverse, run_traverse}, {Py_tp_clear, run_clear},
+    {Py_am_await, pause_self},    {Py_am_send, run_send},         {Py_tp_iter, pause_self},
+    {Py_tp_iternext, run_next},   {0, NULL},
+};
+
+static PyType_Spec run_spec = {
+    "mk_sim._engine.Run", sizeof(Run), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, run_slots,
+};
+
+/* The hand */
+
+static PyObject *hand_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
+{
+    static char *names[] = {"caches", "core", "actor", "handlers", "seen", "costs", "mhz", NULL};
+    State *state = state_of(type);
+    PyObject *caches, *number, *actor, *handlers, *seen, *costs;
+    long long mhz;
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "O!OO!O!O!O!L:Hand", names, state->caches, &caches, &number,
+                                     state->actor, &actor, &PyDict_Type, &handlers, &PyDict_Type, &seen, &PyDict_Type,
+                                     &costs, &mhz))
+        return NULL;
+    Core *core = core_of((Caches *)caches, number);
+    Hand *hand = core ? (Hand *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0) : NULL;
+    if (!hand)
+        return NULL;
+    hand->caches = (Caches *)Py_NewRef(caches);
+    hand->core = core;
+    hand->actor = (Actor *)Py_NewRef(actor);
+    hand->handlers = Py_NewRef(handlers);
+    hand->seen = Py_NewRef(seen);
+    hand->costs = Py_NewRef(costs);
+    hand->mhz = mhz;
+    hand->until = FAR;
+    hand->check = -1;
+    PyObject *poll = PyDict_GetItemString(costs, "poll");
+    if (poll && integer(poll, &hand->check))
+        hand->check = hand->check * 1000000 / mhz;
+    if (PyErr_Occurred())
+        Py_CLEAR(hand);
+    return OBJECT(hand);
+}
+
+static PyObject *hand_run(Hand *hand, PyObject *const *args, Py_ssize_t count)
+{
+    int64_t until = FAR;
+    if (!expect("run", count, 2) || (args[1] != Py_None && !integer(args[1], &until)))
+        return NULL;
+    PyTypeObject *type = hand->actor->engine->state->run;
+    Run *run = (Run *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    if (!run)
+        return NULL;
+    run->hand = (Hand *)Py_NewRef(OBJECT(hand));
+    run->user = Py_NewRef(args[0]);
+    run->until_ns = Py_NewRef(args[1]);
+    hand->until = until > FAR / 1000 ? FAR : until * 1000;
+    return OBJECT(run);
+}
+
+static PyObject *hand_window(Hand *hand, PyObject *const *args, Py_ssize_t count)
+{
+    int64_t first, lines;
+    if (!expect("window", count, 2) || !integer(args[0], &first) || !integer(args[1], &lines))
+        return NULL;
+    PyTypeObject *type = hand->actor->engine->state->window;
+    Window *window = (Window *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    if (!window)
+        return NULL;
+    window->hand = (Hand *)Py_NewRef(OBJECT(hand));
+    window->first = first;
+    window->count = lines;
+    return OBJECT(window);
+}
+
+static int hand_traverse(Hand *hand, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(OBJECT(hand)));
+    Py_VISIT(hand->caches);
+    Py_VISIT(hand->actor);
+    Py_VISIT(hand->handlers);
+    Py_VISIT(hand->seen);
+    Py_VISIT(hand->costs);
+    Py_VISIT(hand->spare);
+    return 0;
+}
+
+static int hand_clear(Hand *hand)
+{
+    Py_CLEAR(hand->handlers);
+    Py_CLEAR(hand->seen);
+    Py_CLEAR(hand->costs);
+    Py_CLEAR(hand->spare);
+    return 0;
+}
+
+static void hand_dealloc(Hand *hand)
+{
+    PyTypeObject *type = Py_TYPE(OBJECT(hand));
+    PyObject_GC_UnTrack(hand);
+    hand_clear(hand);
+    Py_CLEAR(hand->caches);
+    Py_CLEAR(hand->actor);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(hand);
+    Py_DECREF(type);
+}
+
+static PyMethodDef hand_methods[] = {
+    {"run", (PyCFunction)(void (*)(void))hand_run, METH_FASTCALL, "See `Machine.run`; await it."},
+    {"window", (PyCFunction)(void (*)(void))hand_window, METH_FASTCALL, "Cached lines from one on, so many."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef hand_members[] = {
+    {"pending", T_BOOL, offsetof(Hand, pending), 0, "An interrupt has come."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyType_Slot hand_slots[] = {
+    {Py_tp_new, hand_new},           {Py_tp_dealloc, hand_dealloc}, {Py_tp_traverse, hand_traverse},
+    {Py_tp_clear, hand_clear},       {Py_tp_methods, hand_methods}, {Py_tp_members, hand_members},
+    {Py_tp_doc, "A core's commonest operations."},
+    {0, NULL},
+};
+
+static PyType_Spec hand_spec = {
+    "mk_sim._engine.Hand", sizeof(Hand), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, hand_slots,
+};

@@ -1,0 +1,69 @@
+"""What is in C of a core's machine: how it runs a dispatcher, and its windows on cached lines.
+
+    hand_of(...)      a `Hand` where the caches are in C and the machine is a plain one, else `Bare`
+    DirectLines       a window; loads and stores are carried out where they are awaited, if nothing can come between
+
+The handlers of `machine.py` over `Machine.run` are the oracle: tests hold the two to the same deliveries and times.
+
+May not know: what a handler does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mk_sim.engine import FOUND
+from mk_sim.parameters import LINE
+from multikernel.system.operations import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mk_sim._engine import Hand as Hand
+    from mk_sim.coherence import Coherence
+    from mk_sim.engine import Actor
+    from multikernel.system.machine import Handler
+    from multikernel.system.operations import Operation
+elif FOUND.module is None:
+
+    class Hand:
+        """There is none without the C half."""
+
+else:
+    Hand = FOUND.module.Hand
+
+
+class Bare:
+    """The hand of a machine that does all in Python.  `pending`: an interrupt has come."""
+
+    __slots__ = ("pending",)
+
+    def __init__(self) -> None:
+        self.pending = False
+
+
+def hand_of(
+    coherence: Coherence,
+    core: int,
+    actor: Actor,
+    handlers: Mapping[type[Operation[object]], Handler],
+    seen: dict[int, bytes],
+    costs: dict[str, int],
+    mhz: int,
+    plain: bool,
+) -> Hand | Bare:
+    """See the module.  `seen` is what the core last saw of each line."""
+    if FOUND.module is None or not plain or not isinstance(coherence.caches, FOUND.module.Caches):
+        return Bare()
+    return Hand(coherence.caches, core, actor, handlers, seen, costs, mhz)
+
+
+class DirectLines(Window):
+    """See the module, and `interfaces.Lines`."""
+
+    __slots__ = ("load", "store")
+
+    def __init__(self, address: int, count: int, coherent: bool, hand: Hand) -> None:
+        super().__init__(address, count, True, coherent)
+        window = hand.window(address // LINE, count)
+        self.load, self.store = window.load, window.store
