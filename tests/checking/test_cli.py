@@ -75,9 +75,8 @@ def test_what_is_wrong_is_told(arguments: list[str], code: int, told: str, capsy
 def test_among_equals_there_are_ways_to_submit_and_faults_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["check", "ordered-broadcast"]) == 0
     out = capsys.readouterr().out
-    sizes = "members: 3, clients: 0, operations: 2, timeouts: 0, lulls: 0, faults: none, stop, duplicate"
-    heads = "submitters          states  transitions  ends  states/s"
-    assert out.startswith(f"ordered-broadcast: {sizes}\n  {heads}\n  0,1 ")
+    assert out.startswith("ordered-broadcast: members: 3, clients: 0, operations: 2, timeouts: ")
+    assert "\n  submitters          states  transitions  ends  states/s\n  0,1 " in out
     for row in ("0,1 with stop ", "0,1 with duplicate ", "2,2 ", "2,2 with stop ", "2,2 with duplicate "):
         assert f"\n  {row}" in out
     assert "  stop of sequencer having answered      nobody / member\n" in out

@@ -28,7 +28,7 @@ NONE = "none"
 TIMEOUTS, LULLS = 1, 2
 """Timers that run out in an exploration of a protocol that has some, at any moment and in lulls, unless it is said how
 many.  Beside a restart none runs out at any moment: that alone is as many states as all the rest."""
-SHARES = 3
+SHARES = 2
 """So many times its part of the time that is left an exploration may take, so that none has to go without."""
 
 AnyReport: TypeAlias = Report[Machine]
