@@ -210,9 +210,7 @@ class Slots:
                 )
             case "consistency" if slot in self.all():
                 installed = registry.consistency_protocols.names()
-                return _Shape(
-                    "protocol", "protocol_serves", "protocol_candidate", installed, (subject,), "protocol_of"
-                )
+                return _Shape("protocol", "protocol_serves", "protocol_candidate", installed, (subject,), "protocol_of")
         raise unknown_slot(slot, self.all(), self._board.name)
 
     def _candidates(self, shape: _Shape) -> tuple[Candidate, ...]:
