@@ -250,6 +250,14 @@ def test_reduction_loses_no_kind_of_end_with_lulls() -> None:
         assert (less.ends.keys(), less.reached) == (full.ends.keys(), full.reached)
 
 
+def test_of_two_members_that_are_left_none_may_stop() -> None:
+    """Where the third is to go, who survives a minority of three survives a stop no more, but that of the third."""
+    spec = Registry.load().consistency_protocols.get("consensus")
+    report = check_group(spec, 3, (0, 0), ("stop",), lulls=1, reconfigure=True)
+    assert report.violation is None
+    assert {waits for before, waits in report.ends if before and "follower" in before[0]} == {(), ("leader",)}
+
+
 def test_members_change_once() -> None:
     spec = Registry.load().consistency_protocols.get("consensus")
     for clients in (0, 1):

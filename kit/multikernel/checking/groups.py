@@ -203,13 +203,16 @@ class GroupExplorer(Explorer[PeerModel]):
         return self._lost(outcome, lives) or (None if plan.happened else self._lacks(outcome))
 
     def _survives(self, plan: Plan) -> bool:
-        """Whether the protocol says that it survives the faults before."""
+        """Whether the protocol says that it survives the faults before, with the members before a change and after."""
         spec, model = self.model.spec, self.model
         if any(fault.kind not in spec.withstands for fault in plan.happened):
             return False
-        gone = dict.fromkeys(f.place for f in plan.happened if f.kind in FALLS and f.place < model.members)
-        most = {"none": 0, "minority": (model.members - 1) // 2, "any": model.members}[spec.survives]
-        return len(gone) <= most
+        for members in model.memberships:
+            gone = sum(Fault(fall, core) in plan.happened for core in members for fall in FALLS)
+            most = {"none": 0, "minority": (len(members) - 1) // 2, "any": len(members)}[spec.survives]
+            if gone > most:
+                return False
+        return True
 
     def _lost(self, outcome: Outcome, lives: Sequence[int]) -> tuple[str, str] | None:
         model = self.model

@@ -137,6 +137,9 @@ class PeerModel(Machine):
             concerns = cores if clients else cores - 1
             self.operations[-1] = Operation(submitters[-1], 0, concerns, clients > 0)
         self.moving = {operation.concerns for operation in self.operations if operation.concerns >= 0}
+        self.memberships = [range(cores)]
+        if reconfigure:
+            self.memberships.append(range(cores + 1 if clients else cores - 1))
         self.by_value = {operation.value: index for index, operation in enumerate(self.operations, 1)}
         self.of_core = [
             [index for index, operation in enumerate(self.operations, 1) if operation.core == core]
