@@ -682,7 +682,9 @@ static int poke(Caches *caches, PyObject *actor, int64_t value)
     int64_t now = caches->engine->now;
     if (Py_TYPE(actor) == caches->engine->state->actor)
         return queue(((Actor *)actor)->engine, now, POKED, actor, NULL, value);
+    int before = book(POLLERS);
     PyObject *done = PyObject_CallMethod(actor, "poke", "LL", (long long)value, (long long)now);
+    book(before);
     Py_XDECREF(done);
     return done ? 0 : -1;
 }

@@ -49,7 +49,7 @@ typedef struct {
     Hand *hand;
     PyObject *user, *until_ns, *inner, *operation, *poller, *event;
     int64_t line, started, until, limit, lap; /* of a poll loop: FAR for none */
-    char stage;
+    char stage, layer; /* whose time user code's is: the monitor's or a program's */
 } Run;
 
 /* The core has loaded `data`: if it saw something else before, it is a delivery. */
@@ -73,6 +73,22 @@ static int stored(Hand *hand, int64_t line, PyObject *data)
     return failed ? -1 : 0;
 }
 
+static int put_store(Caches *caches, Core *core, int64_t clock, int64_t line, PyObject *data)
+{
+    int before = book(CACHES);
+    int failed = enter_store(caches, core, clock, line, data, 0);
+    book(before);
+    return failed;
+}
+
+static Request *begin_fetch(Caches *caches, Core *core, int64_t line)
+{
+    int before = book(CACHES);
+    Request *request = fetch(caches, core, line);
+    book(before);
+    return request;
+}
+
 /* What is awaited for a load or store */
 
 static Touch *touch_of(Hand *hand, int64_t line, PyObject *data)
@@ -94,7 +110,7 @@ static Touch *touch_of(Hand *hand, int64_t line, PyObject *data)
     return touch;
 }
 
-static PySendResult touch_send(Touch *touch, PyObject *sent, PyObject **result)
+static PySendResult carried(Touch *touch, PyObject *sent, PyObject **result)
 {
     Hand *hand = touch->hand;
     Actor *actor = hand->actor;
@@ -111,7 +127,7 @@ static PySendResult touch_send(Touch *touch, PyObject *sent, PyObject **result)
                 if (stored(hand, touch->line, touch->data) < 0)
                     return PYGEN_ERROR;
                 actor->clock = clock;
-                if (enter_store(hand->caches, core, clock, touch->line, touch->data, 0) < 0)
+                if (put_store(hand->caches, core, clock, touch->line, touch->data) < 0)
                     return PYGEN_ERROR;
                 *result = none();
                 return PYGEN_RETURN;
@@ -135,6 +151,14 @@ static PySendResult touch_send(Touch *touch, PyObject *sent, PyObject **result)
                                                   touch->data)
                           : PyObject_CallFunction(state->load_line, "LO", (long long)touch->line * 64, Py_True);
     return *result ? PYGEN_NEXT : PYGEN_ERROR;
+}
+
+static PySendResult touch_send(Touch *touch, PyObject *sent, PyObject **result)
+{
+    int before = book(HAND);
+    PySendResult done = carried(touch, sent, result);
+    book(before);
+    return done;
 }
 
 static PyObject *stepped(PySendResult sent, PyObject *result)
@@ -313,6 +337,23 @@ static int ended(Run *run, PyObject *registers, PyObject *value)
     return done ? 0 : -1;
 }
 
+static PySendResult send_to(const Run *run, PyObject *code, PyObject *value, PyObject **operation)
+{
+    int before = book(run->layer);
+    PySendResult sent = PyIter_Send(code, value, operation);
+    book(before);
+    return sent;
+}
+
+/* A call of the poller, whose time is told apart. */
+static PyObject *ask_poller(Run *run, const char *name, int64_t first, int64_t second, const char *format)
+{
+    int before = book(POLLERS);
+    PyObject *found = PyObject_CallMethod(run->poller, name, format, (long long)first, (long long)second);
+    book(before);
+    return found;
+}
+
 /* Run user code up to its next operation of the machine or the driver: `UserDispatcher.step`. */
 static PyObject *next_operation(Run *run)
 {
@@ -327,7 +368,7 @@ static PyObject *next_operation(Run *run)
         if (!failed && plain) {
             failed = value != Py_None && PyObject_SetAttr(registers, state->str_value, Py_None) < 0;
             if (!failed)
-                switch (PyIter_Send(code, value, &operation)) {
+                switch (send_to(run, code, value, &operation)) {
                 case PYGEN_RETURN:
                     failed = ended(run, registers, operation) < 0;
                     Py_CLEAR(operation);
@@ -418,7 +459,7 @@ static int poll(Run *run)
         return slept;
 begun:
     run->started = actor->clock;
-    found = PyObject_CallMethod(run->poller, "lap", "L", (long long)hand->check);
+    found = ask_poller(run, "lap", hand->check, 0, "L");
     PyObject *end = found ? PyObject_GetAttr(run->operation, state->str_until) : NULL;
     int failed = !found || !end || !integer(found, &run->lap);
     run->until = FAR;
@@ -433,7 +474,7 @@ begun:
     run->limit = run->until < hand->until ? run->until : hand->until;
 look:
     for (;;) {
-        found = PyObject_CallMethod(run->poller, "noticed", "LL", (long long)run->started, (long long)hand->check);
+        found = ask_poller(run, "noticed", run->started, hand->check, "LL");
         if (!found)
             return -1;
         if (found != Py_None) {
@@ -460,7 +501,7 @@ look:
         if (run->limit != FAR && actor->clock >= run->limit) {
             if (run->limit != run->until)
                 return leave_poll(run, state->timer_fired);
-            found = PyObject_CallMethod(run->poller, "lost", NULL);
+            found = ask_poller(run, "lost", 0, 0, NULL);
             if (!found)
                 return -1;
             if (found == Py_None) {
@@ -487,7 +528,7 @@ look:
             }
         missed:
             if (!visible(hand->core, run->line)) {
-                Request *request = fetch(hand->caches, hand->core, run->line);
+                Request *request = begin_fetch(hand->caches, hand->core, run->line);
                 run->stage = POLL_FETCHED;
                 return !request || await_end(request, OBJECT(actor)) < 0 ? -1 : 1;
             }
@@ -554,7 +595,7 @@ static int carry_out(Run *run)
         store_room:
             data = PyObject_GetAttr(operation, state->str_data);
             Py_XDECREF(data);
-            if (!data || enter_store(hand->caches, core, actor->clock, run->line, data, 0) < 0)
+            if (!data || put_store(hand->caches, core, actor->clock, run->line, data) < 0)
                 return -1;
             return answer(run, Py_None);
         }
@@ -572,7 +613,7 @@ static int carry_out(Run *run)
             data = visible(core, run->line);
         }
         if (!data) {
-            Request *request = fetch(hand->caches, core, run->line);
+            Request *request = begin_fetch(hand->caches, core, run->line);
             run->stage = LOAD_FETCHED;
             return !request || await_end(request, OBJECT(actor)) < 0 ? -1 : 1;
         load_fetched:
@@ -619,7 +660,7 @@ static int carry_out(Run *run)
     return actor->clock - engine->now > RUN_AHEAD_PS ? catch_up(actor) : 0;
 }
 
-static PySendResult run_send(Run *run, PyObject *Py_UNUSED(sent), PyObject **result)
+static PySendResult go_through(Run *run, PyObject **result)
 {
     Hand *hand = run->hand;
     Actor *actor = hand->actor;
@@ -629,7 +670,9 @@ static PySendResult run_send(Run *run, PyObject *Py_UNUSED(sent), PyObject **res
         Py_CLEAR(actor->value);
     for (;;) {
         if (run->stage == HANDLER) {
+            int before = book(MACHINE);
             PySendResult sent = PyIter_Send(run->inner, Py_None, result);
+            book(before);
             if (sent != PYGEN_RETURN)
                 return sent;
             Py_CLEAR(run->inner);
@@ -679,6 +722,14 @@ static PySendResult run_send(Run *run, PyObject *Py_UNUSED(sent), PyObject **res
         if (!run->operation)
             return PYGEN_ERROR;
     }
+}
+
+static PySendResult run_send(Run *run, PyObject *Py_UNUSED(sent), PyObject **result)
+{
+    int before = book(HAND);
+    PySendResult done = go_through(run, result);
+    book(before);
+    return done;
 }
 
 static PyObject *run_next(Run *run)
@@ -775,6 +826,17 @@ static PyObject *hand_run(Hand *hand, PyObject *const *args, Py_ssize_t count)
     run->hand = (Hand *)Py_NewRef(OBJECT(hand));
     run->user = Py_NewRef(args[0]);
     run->until_ns = Py_NewRef(args[1]);
+    run->layer = PROGRAM;
+    if (ledger.open) {
+        PyObject *name = PyObject_GetAttrString(args[0], "name");
+        if (name && PyUnicode_CompareWithASCIIString(name, "monitor") == 0)
+            run->layer = MONITOR;
+        Py_XDECREF(name);
+        if (!name) {
+            Py_DECREF(OBJECT(run));
+            return NULL;
+        }
+    }
     hand->until = until > FAR / 1000 ? FAR : until * 1000;
     return OBJECT(run);
 }
