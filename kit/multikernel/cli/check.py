@@ -81,7 +81,7 @@ def check_command(
         bool,
         typer.Option("--reconfigure", help="Among equals: one more operation, that a client come or a member go."),
     ] = False,
-    budget: Annotated[float, typer.Option(help="Stop after so many seconds.")] = 60.0,
+    budget: Annotated[float, typer.Option(help="Stop after so many seconds.")] = 120.0,
     write: Annotated[Path | None, typer.Option(help="Write a counterexample to this file, as a test.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
