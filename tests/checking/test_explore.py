@@ -6,8 +6,8 @@ import pytest
 
 from multikernel.checking import check, replay
 from multikernel.checking.diagram import lines, steps, word
-from multikernel.checking.explore import Fault
 from multikernel.checking.model import Model
+from multikernel.checking.plans import Fault
 from multikernel.checking.trees import TreeExplorer
 from multikernel.errors import UsageError
 from multikernel.system.routes import TREES

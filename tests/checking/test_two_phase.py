@@ -6,8 +6,8 @@ import pytest
 
 from mk_two_phase.two_phase import ABORT, ACK, COMMIT, NO, PREPARE, YES, TwoPhase
 from multikernel.checking import check
-from multikernel.checking.explore import Report
 from multikernel.checking.model import Model
+from multikernel.checking.plans import Report
 from multikernel.errors import PeerError
 from multikernel.registry import Registry
 from multikernel.spec import ConsistencyProtocolSpec

@@ -1,6 +1,7 @@
 """Consistency protocols explored, not hoped for: every order of delivery at small sizes, with each fault at each step.
 
     machine.py    what is common: cores as numbered local states, messages as numbers, turns computed once
+    plans.py      what may happen and what has: faults, moves, a report
     explore.py    every turn of every core in every order, less the orders that cannot matter
     shapes.py     the four trees at small sizes
     model.py      a core of a tree: a step function called, its effects, what the properties say of them
@@ -18,10 +19,10 @@
 May not know: monitors, channels, platforms, the command line.
 """
 
-from multikernel.checking.explore import Report
 from multikernel.checking.groups import check_group
 from multikernel.checking.model import PROPERTIES
 from multikernel.checking.peers import GROUP_PROPERTIES
+from multikernel.checking.plans import Report
 from multikernel.checking.replay import replay, replay_group
 from multikernel.checking.trees import check
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multikernel.checking.explore import M, Move, Report, Violation
 from multikernel.checking.machine import Machine
+from multikernel.checking.plans import M, Move, Report, Violation
 
 WIDTH = 22
 """Columns of text from a core's line to the next, if no text is longer."""

@@ -32,86 +32,29 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import product
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Generic
 
-from multikernel.checking.machine import Machine, Own, Turn
+from multikernel.checking.machine import Own, Turn
+from multikernel.checking.plans import (
+    FALLS,
+    MISHAPS,
+    TIMEOUT,
+    End,
+    Fault,
+    M,
+    Move,
+    Plan,
+    Report,
+    State,
+    Violation,
+    happen,
+    without,
+)
 
 BATCH = 256
 """States between two looks at the clock."""
-MISHAPS = ("drop", "duplicate")
-"""Faults of channels; the others are of cores."""
-FALLS = {"stop": "stop", "restart": "fall"}
-"""Faults in which a core stops, and what the moves are called."""
-TIMEOUT = "timeout"
-
-State: TypeAlias = tuple[int, ...]
-
-
-class Fault(NamedTuple):
-    """`kind` at a place: a core, or a channel by its index."""
-
-    kind: str
-    place: int
-
-
-class Plan(NamedTuple):
-    """What may still happen, what has, the cores that are dead (bit i for core i) and of these the ones that come back;
-    and for some explorations which operation waits for the answer to which other."""
-
-    pending: tuple[Fault, ...] = ()
-    happened: tuple[Fault, ...] = ()
-    dead: int = 0
-    down: int = 0
-    lulls: int = 0
-
-
-class Move(NamedTuple):
-    """What `core` does, or what befalls it: the kind of an event, `deliver`, or what a fault does; of which channel and
-    what message (-1: none); its turn, if it has one; the state after it; how a core stops amid, if it does."""
-
-    kind: str
-    core: int
-    channel: int
-    letter: int
-    turn: Turn | None
-    after: State
-    amid: str = ""
-
-
-@dataclass
-class Violation:
-    """`how` a property does not hold, and the moves that lead there."""
-
-    name: str
-    how: str
-    moves: list[Move]
-
-
-M = TypeVar("M", bound=Machine)
-M_co = TypeVar("M_co", bound=Machine, covariant=True)
-End: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
-
-
-@dataclass
-class Report(Generic[M_co]):
-    """What an exploration found, with `faults` that may happen.  `ends` are the states in which nothing can happen any
-    more, by the faults before and the roles of those that wait in them for ever; `reached` the numbers of its steps;
-    `whole` whether nothing was left out."""
-
-    model: M_co
-    name: str
-    faults: tuple[str, ...] = ()
-    states: int = 0
-    transitions: int = 0
-    ends: Counter[End] = field(default_factory=Counter)
-    reached: tuple[int, ...] = ()
-    whole: bool = False
-    seconds: float = 0.0
-    violation: Violation | None = None
 
 
 class Explorer(ABC, Generic[M]):
@@ -265,7 +208,7 @@ class Explorer(ABC, Generic[M]):
                 then = number
                 if kind.startswith(TIMEOUT):
                     lull = plan.lulls and self.lull(state, plan)
-                    spent = plan._replace(lulls=plan.lulls - 1) if lull else _without(plan, Fault(TIMEOUT, own))
+                    spent = plan._replace(lulls=plan.lulls - 1) if lull else without(plan, Fault(TIMEOUT, own))
                     then = self.plan(spent, number)
                 self._turns(found, state, then, kind, own, -1, event, falls)
             for channel in self._into[own]:
@@ -330,7 +273,7 @@ class Explorer(ABC, Generic[M]):
         for fault in dict.fromkeys(plan.pending):
             if fault.kind not in MISHAPS or fault.place != channel:
                 continue
-            number = self.plan(_happen(plan, fault), state[0])
+            number = self.plan(happen(plan, fault), state[0])
             after = list(state)
             after[0] = number
             if fault.kind == "drop":
@@ -342,7 +285,7 @@ class Explorer(ABC, Generic[M]):
 
     def _stop(self, after: list[int], core: int, plan: Plan, fault: Fault, stopped: bool = False) -> State:
         """A core stops: what waits for it is lost; `stopped` says that its local state knows already."""
-        then = _happen(plan, fault)
+        then = happen(plan, fault)
         down = plan.down | (fault.kind == "restart") << core
         after[0] = self.plan(then._replace(dead=plan.dead | 1 << core, down=down), after[0])
         if not stopped:
@@ -423,13 +366,3 @@ class Explorer(ABC, Generic[M]):
             if not any(self.model.channels[c][0] in others for c in empty):
                 return core
         return -1
-
-
-def _without(plan: Plan, fault: Fault) -> Plan:
-    pending = list(plan.pending)
-    pending.remove(fault)
-    return plan._replace(pending=tuple(pending))
-
-
-def _happen(plan: Plan, fault: Fault) -> Plan:
-    return _without(plan, fault)._replace(happened=tuple(sorted((*plan.happened, fault))))

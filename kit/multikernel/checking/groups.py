@@ -22,9 +22,10 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
-from multikernel.checking.explore import FALLS, MISHAPS, TIMEOUT, End, Explorer, Fault, Move, Plan, Report, State
+from multikernel.checking.explore import Explorer
 from multikernel.checking.machine import Own
 from multikernel.checking.peers import SUBMIT, Entry, LocalPeer, PeerModel
+from multikernel.checking.plans import FALLS, MISHAPS, TIMEOUT, End, Fault, Move, Plan, Report, State
 from multikernel.errors import UsageError
 from multikernel.spec import ConsistencyProtocolSpec
 

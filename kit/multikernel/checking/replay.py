@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from multikernel.checking.diagram import word
-from multikernel.checking.explore import FALLS, MISHAPS, TIMEOUT, Explorer, Fault, M
+from multikernel.checking.explore import Explorer
 from multikernel.checking.groups import GroupExplorer
 from multikernel.checking.model import Model
 from multikernel.checking.peers import PeerModel
+from multikernel.checking.plans import FALLS, MISHAPS, TIMEOUT, Fault, M
 from multikernel.checking.trees import TreeExplorer
 from multikernel.registry import Registry
 from multikernel.spec import ConsistencyProtocolSpec

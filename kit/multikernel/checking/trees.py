@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multikernel.checking.explore import End, Explorer, Fault, Move, Plan, Report, State
+from multikernel.checking.explore import Explorer
 from multikernel.checking.machine import Own
 from multikernel.checking.model import EMPTY, Local, Model
+from multikernel.checking.plans import End, Fault, Move, Plan, Report, State
 from multikernel.errors import UsageError
 from multikernel.spec import ConsistencyProtocolSpec
 
