@@ -3,7 +3,10 @@
     check_group(spec, cores=3, submitters=(0, 1), faults=("stop",), timeouts=1, lulls=2) -> Report
 
 A timer that is armed may run out at any moment, however early, `timeouts` times in all, and then there are `lulls` more
-times in which no message is under way and any of the timers armed runs out.  All orders of either are explored.
+times in which no message is under way and any of the timers armed runs out.  All orders of either are explored: a
+timer that in an order left out ran out with messages under way may do so in a lull in the one that stands for it, and
+has the same place in another plan.
+
 Where no message is under way, an exploration has an end, and the run goes on in fairness: timers run out, those first
 that are due first, and what is sent arrives before the next does, in the order sent, until nothing is armed.  If the
 faults before are ones that the protocol survives, this settles what comes to be in the end.
