@@ -41,7 +41,7 @@
 typedef struct {
     PyTypeObject *engine, *actor, *port, *pause, *caches, *hand, *window, *touch, *run;
     PyObject *misuse, *error, *raised, *stream, *sha256;
-    PyObject *load_line, *store_line, *clock, *cycles, *fence, *spend, *poll_wait;
+    PyObject *load_line, *store_line, *clock, *cycles, *fence, *spend, *poll_wait, *maintain;
     PyObject *self, *user_level, *trapped, *interrupted, *timer_fired;
     PyObject *str_registers, *str_again, *str_poller, *str_until, *str_error, *str_code, *str_value, *str_thread, *str_cached;
     PyObject *str_address, *str_data, *str_name, *str_times;
@@ -1292,6 +1292,7 @@ static const struct {
     {"multikernel.system.operations", "Cycles", offsetof(State, cycles)},
     {"multikernel.system.operations", "Fence", offsetof(State, fence)},
     {"multikernel.system.operations", "Spend", offsetof(State, spend)},
+    {"multikernel.system.operations", "Maintain", offsetof(State, maintain)},
     {"multikernel.system.operations", "PollWait", offsetof(State, poll_wait)},
     {"multikernel.system.operations", "Self", offsetof(State, self)},
     {"multikernel.system.operations", "UserLevel", offsetof(State, user_level)},

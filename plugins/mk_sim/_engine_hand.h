@@ -1,8 +1,8 @@
 /* A core's hand: what `mk_sim/machine.py` and `UserDispatcher.step` do for the commonest operations, in C.  Part of
  * `_engine.c`; the oracle is `Machine.run` over the handlers of `SimMachine`.
  *
- *   Hand(caches, core, actor, handlers, seen, costs, mhz)     pending    run(user, until_ns)    window(line, count)
- *   Window                                                    load(index)   store(index, data)
+ *   Hand(caches, core, actor, handlers, seen, costs, mhz)     pending   run(user, until_ns)   window(line, count, coherent)
+ *   Window                                                    cached lines: `operations.WindowLines`
  *
  * `run` steps a dispatcher and carries out loads, stores, fences, clocks and named costs itself; what else there is goes
  * to the handlers, in Python.  Traps end it.
@@ -31,6 +31,7 @@ typedef struct {
     PyObject_HEAD
     Hand *hand;
     int64_t first, count;
+    char coherent;
 } Window;
 
 typedef struct Touch {
@@ -259,6 +260,30 @@ static PyObject *window_store(Window *window, PyObject *const *args, Py_ssize_t 
     return OBJECT(touch_of(window->hand, line, args[1]));
 }
 
+static PyObject *maintain(Window *window, PyObject *index, PyObject *clean)
+{
+    int64_t line;
+    return line_of(window, index, &line)
+               ? PyObject_CallFunction(window->hand->actor->engine->state->maintain, "LO", (long long)line * 64, clean)
+               : NULL;
+}
+
+static PyObject *window_clean(Window *window, PyObject *index) { return maintain(window, index, Py_True); }
+
+static PyObject *window_invalidate(Window *window, PyObject *index) { return maintain(window, index, Py_False); }
+
+static PyObject *window_fence(Window *window, PyObject *Py_UNUSED(ignored))
+{
+    return PyObject_CallFunctionObjArgs(window->hand->actor->engine->state->fence, NULL);
+}
+
+static PyObject *window_address(Window *window, void *Py_UNUSED(closure))
+{
+    return PyLong_FromLongLong(window->first * 64);
+}
+
+static PyObject *window_cached(Window *Py_UNUSED(window), void *Py_UNUSED(closure)) { return PyBool_FromLong(1); }
+
 static int window_traverse(Window *window, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(OBJECT(window)));
@@ -284,12 +309,28 @@ static void window_dealloc(Window *window)
 static PyMethodDef window_methods[] = {
     {"load", (PyCFunction)window_load, METH_O, "Await it for the line's 64 bytes."},
     {"store", (PyCFunction)(void (*)(void))window_store, METH_FASTCALL, "Await it, and the line is in the buffer."},
+    {"clean", (PyCFunction)window_clean, METH_O, "See `operations.Window`."},
+    {"invalidate", (PyCFunction)window_invalidate, METH_O, "See `operations.Window`."},
+    {"fence", (PyCFunction)window_fence, METH_NOARGS, "See `operations.Window`."},
     {NULL, NULL, 0, NULL},
+};
+
+static PyMemberDef window_members[] = {
+    {"count", T_LONGLONG, offsetof(Window, count), READONLY, "Lines."},
+    {"coherent", T_BOOL, offsetof(Window, coherent), READONLY, "See `interfaces.Lines`."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef window_properties[] = {
+    {"address", (getter)window_address, NULL, "Physical address of the first line.", NULL},
+    {"cached", (getter)window_cached, NULL, "Whether loads and stores go through the cache.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot window_slots[] = {
     {Py_tp_dealloc, window_dealloc}, {Py_tp_traverse, window_traverse}, {Py_tp_clear, window_clear},
-    {Py_tp_methods, window_methods}, {0, NULL},
+    {Py_tp_methods, window_methods}, {Py_tp_members, window_members}, {Py_tp_getset, window_properties},
+    {0, NULL},
 };
 
 static PyType_Spec window_spec = {
@@ -844,7 +885,7 @@ static PyObject *hand_run(Hand *hand, PyObject *const *args, Py_ssize_t count)
 static PyObject *hand_window(Hand *hand, PyObject *const *args, Py_ssize_t count)
 {
     int64_t first, lines;
-    if (!expect("window", count, 2) || !integer(args[0], &first) || !integer(args[1], &lines))
+    if (!expect("window", count, 3) || !integer(args[0], &first) || !integer(args[1], &lines))
         return NULL;
     PyTypeObject *type = hand->actor->engine->state->window;
     Window *window = (Window *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
@@ -853,6 +894,7 @@ static PyObject *hand_window(Hand *hand, PyObject *const *args, Py_ssize_t count
     window->hand = (Hand *)Py_NewRef(OBJECT(hand));
     window->first = first;
     window->count = lines;
+    window->coherent = PyObject_IsTrue(args[2]) == 1;
     return OBJECT(window);
 }
 

@@ -1,7 +1,8 @@
 """What is in C of a core's machine: how it runs a dispatcher, and its windows on cached lines.
 
     hand_of(...)      a `Hand` where the caches are in C and the machine is a plain one, else `Bare`
-    DirectLines       a window; loads and stores are carried out where they are awaited, if nothing can come between
+    WINDOWS           the types of windows: a hand's loads and stores are carried out where they are awaited, if nothing
+                      can come between
 
 The handlers of `machine.py` over `Machine.run` are the oracle: tests hold the two to the same deliveries and times.
 
@@ -13,7 +14,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mk_sim.engine import FOUND
-from mk_sim.parameters import LINE
 from multikernel.system.operations import Window
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ elif FOUND.module is None:
 
 else:
     Hand = FOUND.module.Hand
+
+
+WINDOWS: tuple[type[Window], ...] = (Window,) if FOUND.module is None else (Window, FOUND.module.Window)
 
 
 class Bare:
@@ -56,14 +59,3 @@ def hand_of(
     if FOUND.module is None or not plain or not isinstance(coherence.caches, FOUND.module.Caches):
         return Bare()
     return Hand(coherence.caches, core, actor, handlers, seen, costs, mhz)
-
-
-class DirectLines(Window):
-    """See the module, and `interfaces.Lines`."""
-
-    __slots__ = ("load", "store")
-
-    def __init__(self, address: int, count: int, coherent: bool, hand: Hand) -> None:
-        super().__init__(address, count, True, coherent)
-        window = hand.window(address // LINE, count)
-        self.load, self.store = window.load, window.store

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from mk_sim.hand import DirectLines, Hand, hand_of
+from mk_sim.hand import Hand, hand_of
 from mk_sim.parameters import LINE
 from mk_sim.poller import LineAlarms, SimPoller
 from multikernel.errors import LocalMisuse
@@ -202,7 +202,7 @@ class SimMachine(Machine):
         cached, coherent = self._world.reach(self.core, address, count * LINE)
         if self._registers is NATIVE:
             if cached and isinstance(self._hand, Hand):
-                return DirectLines(address, count, coherent, self._hand)
+                return self._hand.window(address // LINE, count, coherent)
             return WindowLines(address, count, cached, coherent)
         return ConvertedLines(WindowWords(address, count, cached, coherent), self._registers)
 

@@ -13,9 +13,9 @@ import heapq
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from mk_sim.hand import WINDOWS
 from mk_sim.parameters import LINE
 from multikernel.errors import LocalMisuse
-from multikernel.system.operations import Window
 from multikernel.system.words import NATIVE, ConvertedLines, Registers
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class SimPoller:
 
     def arm(self, watch: Watch) -> int:
         lines = watch.lines.access if isinstance(watch.lines, ConvertedLines) else watch.lines
-        if not isinstance(lines, Window):
+        if not isinstance(lines, WINDOWS):
             raise LocalMisuse("a watch on lines this machine did not give out")
         if self._free:
             key = heapq.heappop(self._free)

@@ -56,13 +56,47 @@ async def busy(dispatcher: Dispatcher) -> tuple[Row, ...]:
     return ()
 
 
-def test_time_slices_and_interrupts_land_in_the_same_places() -> None:
+async def sleeper(dispatcher: Dispatcher) -> tuple[Row, ...]:
+    """Wakes up while `looker`, on its core, looks at a line that it has, over and over; the boot core stores to it."""
+    listener = await dispatcher.export("sleeper")
+    await dispatcher.spawn_on(1, "napper")
+    await dispatcher.spawn_on(1, "looker")
+    channel = await listener.accept()
+    for number in range(40):
+        await channel.send(bytes([number]))
+        await dispatcher.sleep(10_000)
+    await channel.recv()
+    return ()
+
+
+async def looker(dispatcher: Dispatcher) -> tuple[Row, ...]:
+    channel = await dispatcher.connect(0, "sleeper")
+    left, cycles = 40, 0
+    while left:
+        if await channel.poll() is not None:
+            left -= 1
+            cycles += await dispatcher.cycles()
+    await channel.send(cycles.to_bytes(8, "little"))  # to the cycle, for the digest
+    return ()
+
+
+async def napper(dispatcher: Dispatcher) -> tuple[Row, ...]:
+    for _ in range(600):
+        await dispatcher.sleep(1 + await dispatcher.random(4000))
+    return ()
+
+
+CROWDS = {"crowd": ("busy",), "sleeper": ("looker", "napper")}
+CODE = {"crowd": crowd, "busy": busy, "sleeper": sleeper, "looker": looker, "napper": napper}
+
+
+@pytest.mark.parametrize("program", CROWDS)
+def test_time_slices_and_interrupts_land_in_the_same_places(program: str) -> None:
     found = []
+    programs = {name: CODE[name] for name in (program, *CROWDS[program])}
     for observe in (False, True):
-        with boot(
-            blueprint("x86-qemu"), {"crowd": crowd, "busy": busy}, seed=3, timeout_ns=20 * 10**9, observe=observe
-        ) as kernel:
-            kernel.run("crowd")
+        with boot(blueprint("x86-qemu"), programs, seed=3, timeout_ns=20 * 10**9, observe=observe) as kernel:
+            kernel.run(program)
             ended = kernel.stop()
         found.append((ended.digest, ended.virtual_ns, ended.messages))
     assert found[0] == found[1]
