@@ -170,7 +170,7 @@ def test_every_kind_of_slot_has_a_reason(
         ("transport:0->32", "paper-8x4-amd has no core 32; it has 0 to 31"),
         ("cpu-driver:k11", "there is no slot 'cpu-driver:k11' on paper-8x4-amd; there are cpu-driver:k10"),
         ("tree:binary", "there is no slot 'tree:binary' on paper-8x4-amd; there are tree:numa, tree:unicast"),
-        ("consistency:names", "there is no slot 'consistency:names' on paper-8x4-amd; there are consistency:res"),
+        ("consistency:names", "there is no slot 'consistency:names' on paper-8x4-amd; there are consistency:"),
         ("moniter", "there is no slot 'moniter' on paper-8x4-amd; there are monitor"),
         ("home:hops:9", "there is no slot 'home:hops:9' on paper-8x4-amd; there are home:hops:"),
         ("skb:x", "there is no slot 'skb:x' on paper-8x4-amd; there are skb"),

@@ -66,6 +66,9 @@ def read_yaml(text: str, file: str) -> Document:
     try:
         return _Builder(file, yaml.parse(text, yaml.CSafeLoader)).document()
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in (error.problem or "") and error.problem_mark is not None:
+            # The parser, which reads ahead, has a bound of its own since libyaml 0.2.6: ours lies before that.
+            return read_yaml(text[: error.problem_mark.index], file)
         raise _parser_fault(error, text, file) from None
     except yaml.reader.ReaderError as error:
         raise _unreadable(text, file, error.position, str(error.reason)) from None
