@@ -106,15 +106,13 @@ class Sender:
         """Write one message.  False, and nothing written, when the window is full; the ack line is
         read only then.  Raises LocalMisuse for more than 56 bytes, PeerError for an impossible
         acknowledgement."""
-        length = len(payload)
-        if length > PAYLOAD:
-            check_payload(payload)
+        check_payload(payload)
         if self._sent - self._acked == self._slots:
             line = await self._lines.load(self._first + self._slots)
             self._acked = acknowledged(int.from_bytes(line[:WORD], "little"), self._acked, self._sent)
             if self._sent - self._acked == self._slots:
                 return False
-        word = self._sent % _SEQUENCES + 1 | length << 32  # `header`, without the calls
+        word = header(self._sent, len(payload))
         index = self._first + self._sent % self._slots
         await self._lines.store(index, word.to_bytes(WORD, "little") + payload.ljust(PAYLOAD, b"\0"))
         self._sent += 1
