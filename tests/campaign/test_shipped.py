@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from multikernel.campaign import replay
 from multikernel.campaign.runner import campaign
 from tests.campaign.run import SUBJECTS, prepared
 
@@ -15,3 +16,9 @@ def test_nothing_is_violated(board: str, name: str) -> None:
     assert report.violating is None
     assert report.runs == report.distinct == 60
     assert report.answered > 0
+
+
+def test_who_holds_nothing_goes_on_when_the_boot_core_has_died() -> None:
+    """Core 1 is a client; the boot core, which leads and through which channels are made, stops amid its calls."""
+    found = replay("paper-8x4-amd", "store", seed=5000034, faults=("stop:0@run+254us",), cores=3, outstanding=1, keys=1)
+    assert found == ""
