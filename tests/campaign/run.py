@@ -36,7 +36,7 @@ def prepared(board: str, name: str, seed: int) -> tuple[Subject, Field]:
     """The subject, and what its schedules are drawn from."""
     subject = Subject.of(str(HERE / board) if board.endswith(".yaml") else board, name)
     changes = int(any("reconfigured" in step.on for step in subject.spec.steps))
-    return subject, field_of(subject, seed, withstood(subject.spec), 2, 2000, Work(calls=3, changes=changes))
+    return subject, field_of(subject, seed, withstood(subject.spec), 2, 2000, Work(changes=changes))
 
 
 def row(board: str, name: str, subject: Subject, report: Report) -> str:

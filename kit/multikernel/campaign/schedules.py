@@ -30,7 +30,7 @@ class Work:
 
     calls: int = 4
     cores: int = 0
-    outstanding: int = 2
+    outstanding: int = 4
     keys: int = 2
     changes: int = 0
 

@@ -139,7 +139,7 @@ def replay(
     jitter_ns: int = 0,
     calls: int = 4,
     cores: int = 0,
-    outstanding: int = 2,
+    outstanding: int = 4,
     keys: int = 2,
     changes: int = 0,
 ) -> str:

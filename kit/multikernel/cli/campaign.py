@@ -43,7 +43,7 @@ def campaign_command(
     jitter: Annotated[str, typer.Option(help="How late a line is seen at most, in every other run.")] = "2us",
     calls: Annotated[int, typer.Option(min=1, max=4095, help="Calls a client.")] = 4,
     cores: Annotated[int, typer.Option(min=0, help="Clients at most; 0: a client on every core.")] = 0,
-    outstanding: Annotated[int, typer.Option(min=1, max=16, help="Calls a client has under way.")] = 2,
+    outstanding: Annotated[int, typer.Option(min=1, max=16, help="Calls a client has under way.")] = 4,
     keys: Annotated[int, typer.Option(min=1, max=255, help="Keys of a store.")] = 2,
     changes: Annotated[int, typer.Option(min=0, help="How often a holder is let go and taken in again, at most.")] = 0,
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a CPU.")] = 0,
