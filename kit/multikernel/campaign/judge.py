@@ -1,7 +1,6 @@
 """What was told in a run, against what the protocol of the object promises.
 
-    judge(story) -> Violation | None      the first property that does not hold; UsageError for a history that is too
-                                          large to be judged
+    judge(story) -> Judgement      the first property that does not hold, if any; whether all could be decided
 
 From the events of an observed run: calls begun and ended, what each replica carried out, faults.  A core that is
 started anew is another replica from when it is up: what it did just before it stopped may be told after that.  What a
@@ -17,8 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from multikernel.checking.linear import Call, Log, SequentialModel, Store, linearizable
-from multikernel.errors import UsageError
+from multikernel.checking.linear import Call, Store, linearizable
 from multikernel.events import CallBegun, CallEnded, Carried, CoreUp, Event, FaultStruck
 from multikernel.spec import ConsistencyProtocolSpec
 from multikernel.system.monitor.objects import HALF, parts
@@ -35,8 +33,6 @@ PROPERTIES = {
     "end": "the run ends: the program returns unless its core has stopped",
 }
 """What is judged, by name, in this order."""
-MODELS: Mapping[str, SequentialModel] = {"log": Log(), "store": Store()}
-"""What an object is for one client alone; of loads nothing is promised but that they converge."""
 
 
 class Violation(NamedTuple):
@@ -44,6 +40,13 @@ class Violation(NamedTuple):
 
     name: str
     how: str
+
+
+class Judgement(NamedTuple):
+    """`violation` is None where everything holds; not `decided`, a history had too many orders to try."""
+
+    violation: Violation | None
+    decided: bool = True
 
 
 class Life(NamedTuple):
@@ -84,6 +87,7 @@ class Told:
     cut_for_ever: bool = False
     orphaned: bool = False
     order: list[CallBegun | CallEnded] = field(default_factory=list)
+    of: dict[CallEnded, Life] = field(default_factory=dict)
     early: list[CallEnded] = field(default_factory=list)
     done: dict[int, None] = field(default_factory=dict)
     lives: dict[int, int] = field(default_factory=dict)
@@ -107,6 +111,7 @@ def listen(story: Story) -> Told:
             case CallEnded() if event.object == story.object:
                 call = told.life(event.core), event.number
                 told.ended[call] = event
+                told.of[event] = call[0]
                 told.order.append(event)
                 if event.accepted and told.begun[call].value not in told.done:
                     told.early.append(event)
@@ -124,21 +129,23 @@ def listen(story: Story) -> Told:
     return told
 
 
-def judge(story: Story) -> Violation | None:
+def judge(story: Story) -> Judgement:
     """See the module."""
     if story.broken:
-        return Violation("steps", story.problem)
+        return Judgement(Violation("steps", story.problem))
     told = listen(story)
     if story.spec.members == "spanned":
         found = _all_or_nothing(story, told)
-        return found or (_ends(story, told) if not (told.stopped or told.restarted or told.cut_for_ever) else None)
+        calm = not (told.stopped or told.restarted or told.cut_for_ever)
+        return Judgement(found or (_ends(story, told) if calm else None))
     found = _agreement(told) or _order(told) if story.spec.order == "linear" else None
-    found = found or _validity(story, told) or _answers(told) or _history(story, told)
+    found = found or _validity(story, told) or _answers(told)
     if found is not None:
-        return found
-    if _within(story, told):
-        found = _convergence(story, told) or _ends(story, told)
-    return found
+        return Judgement(found)
+    history = _history(story, told)
+    if history.violation is None and _within(story, told):
+        return Judgement(_convergence(story, told) or _ends(story, told), history.decided)
+    return history
 
 
 def _all_or_nothing(story: Story, told: Told) -> Violation | None:
@@ -212,27 +219,46 @@ def _answers(told: Told) -> Violation | None:
     return None
 
 
-def _history(story: Story, told: Told) -> Violation | None:
+def _history(story: Story, told: Told) -> Judgement:
     """Moments are places in the order in which calls began and ended.  What was refused did not happen."""
-    model = MODELS.get(story.object)
-    if model is None or story.spec.order != "linear":
-        return None
-    verdict = linearizable(tuple(_calls(story.object, told)), model)
-    if verdict.outcome == "undecided":
-        raise UsageError("there are too many orders of the calls to try; take fewer --calls or --cores, or more --keys")
+    if story.spec.order != "linear":
+        return Judgement(None)
+    if story.object == "log":
+        return Judgement(_log_history(told))
+    verdict = linearizable(tuple(_calls(told)), Store())
     if verdict.outcome == "violated":
-        return Violation("history", f"nothing explains {', '.join(map(_call, verdict.prefix))}")
+        return Judgement(Violation("history", f"nothing explains {', '.join(map(_call, verdict.prefix))}"))
+    return Judgement(None, verdict.outcome != "undecided")
+
+
+def _log_history(told: Told) -> Violation | None:
+    """Of a log nothing has to be searched: each value is asked for once, and its place says where it comes.  It must
+    come behind what was answered before it was asked for, and be the place that was told."""
+    places = {event.value: event.place for events in told.carried.values() for event in events}
+    highest = 0
+    for event in told.order:
+        if isinstance(event, CallBegun):
+            place = places.get(event.value, highest + 1)
+            if place <= highest:
+                return Violation(
+                    "history", f"{event.value} comes at place {place}, before what was answered when it was asked for"
+                )
+        elif event.accepted:
+            value = told.begun[told.of[event], event.number].value
+            if places[value] != event.result:
+                return Violation("history", f"{value} is told to be at place {event.result}, and is at {places[value]}")
+            highest = max(highest, event.result)
     return None
 
 
-def _calls(name: str, told: Told) -> Iterator[Call]:
+def _calls(told: Told) -> Iterator[Call]:
     moments = {(type(event), event.core, event.number, event.at_ns): m for m, event in enumerate(told.order)}
     for key, begun in told.begun.items():
         ended = told.ended.get(key)
         if ended is not None and not ended.accepted:
             continue
         end = moments[CallEnded, ended.core, ended.number, ended.at_ns] if ended else None
-        operation, argument = ("append", (begun.value,)) if name == "log" else _operation(begun.value)
+        operation, argument = _operation(begun.value)
         begin = moments[CallBegun, begun.core, begun.number, begun.at_ns]
         yield Call(begun.core, operation, argument, ended.result if ended else None, begin, end)
 

@@ -41,7 +41,8 @@ SAID = {
 @dataclass(slots=True)
 class Report:
     """What a campaign found.  `distinct` is how many digests there were, `reached` how often each numbered step of the
-    protocol was, `struck` how many runs had a fault of each kind; `interrupted` says that a person ended it."""
+    protocol was, `struck` how many runs had a fault of each kind; `undecided` how
+    many histories had too many orders to try; `interrupted` says that a person ended it."""
 
     runs: int = 0
     quiet: int = 0
@@ -52,6 +53,7 @@ class Report:
     struck: Counter[str] = field(default_factory=Counter)
     reached: Counter[int] = field(default_factory=Counter)
     violating: Run | None = None
+    undecided: int = 0
     interrupted: bool = False
 
 
@@ -89,6 +91,7 @@ def _until_interrupted(report: Report) -> Iterator[None]:
 def _count(report: Report, spec: ConsistencyProtocolSpec, run: Run) -> None:
     report.runs += 1
     report.quiet += not run.struck
+    report.undecided += not run.decided
     report.answered += run.answered
     report.messages += run.messages
     report.struck.update(dict.fromkeys((text.partition(":")[0] for text in run.struck), 1))

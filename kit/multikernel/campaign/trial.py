@@ -68,13 +68,14 @@ class Subject:
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a schedule: `calls` that were answered, the faults that struck, the steps of protocols that were
-    reached, the virtual time from the start of the program to
-    the last answer."""
+    """What came of a schedule: whether its history could be `decided`, how many calls were `answered`, the faults that
+    struck, the steps of protocols that were reached, the virtual time from the start of the program to the last
+    answer."""
 
     schedule: Schedule
     digest: str
     violation: Violation | None
+    decided: bool
     answered: int
     struck: tuple[str, ...]
     reached: tuple[Reached, ...]
@@ -113,7 +114,7 @@ def trial(subject: Subject, schedule: Schedule) -> Run:
     except BootTimeout as error:
         problem = str(error)
     outcome = kernel.stop()
-    violation = judge(
+    judgement = judge(
         Story(
             subject.object,
             subject.holders,
@@ -128,7 +129,17 @@ def trial(subject: Subject, schedule: Schedule) -> Run:
     struck = tuple(event.text for event in kernel.events if isinstance(event, FaultStruck) and not event.over)
     answered = sum(isinstance(event, CallEnded) and event.accepted for event in kernel.events)
     span_ns = max((event.at_ns for event in kernel.events if isinstance(event, CallEnded)), default=begun) - begun
-    return Run(schedule, outcome.digest, violation, answered, struck, outcome.reached, outcome.messages, span_ns)
+    return Run(
+        schedule,
+        outcome.digest,
+        judgement.violation,
+        judgement.decided,
+        answered,
+        struck,
+        outcome.reached,
+        outcome.messages,
+        span_ns,
+    )
 
 
 def replay(

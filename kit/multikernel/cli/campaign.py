@@ -149,6 +149,8 @@ def _show(subject: Subject, drawn: Field, report: Report, small: Run | None, tri
     )
     if report.struck:
         output.emit("  struck: " + ", ".join(f"{kind} in {count}" for kind, count in sorted(report.struck.items())))
+    if report.undecided:
+        output.emit(f"  not judged: {report.undecided} histories had too many orders of calls to try")
     output.emit(output.style("steps", "bold"))
     output.emit_table(
         [(str(n), s.text, str(report.reached[n] or "not reached")) for n, s in enumerate(spec.steps, 1)], "  "
@@ -179,6 +181,7 @@ def _document(subject: Subject, drawn: Field, report: Report, small: Run | None)
         "runs": report.runs,
         "digests": report.distinct,
         "without_fault": report.quiet,
+        "undecided": report.undecided,
         "answered": report.answered,
         "messages": report.messages,
         "seconds": round(report.seconds, 3),
