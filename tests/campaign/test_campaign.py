@@ -21,6 +21,7 @@ from tests.groups.toys import (
     other_value,
     right,
     subject,
+    told_elsewhere,
     twice,
 )
 
@@ -64,6 +65,7 @@ def test_what_is_right_is_found_to_be() -> None:
         (other_value, "agreement", "at place 1 core "),
         (forgets_to_answer, "progress", "call 2 of core 1 is never answered"),
         (twice, "order", "core 0 carries out place 1 as its 2."),
+        (told_elsewhere, "history", "is told to be at place"),
     ],
 )
 def test_each_bug_violates_what_it_breaks(bug: Bug, name: str, how: str) -> None:

@@ -117,7 +117,20 @@ def twice(peer: Sequencer, event: GroupEvent, effects: list[GroupEffect]) -> lis
     return [*effects, effects[-1]] if effects[-1].place == 1 else effects
 
 
-BUGS: tuple[Bug, ...] = (right, answers_at_once, leaves_one_out, other_value, forgets_to_answer, twice)
+def told_elsewhere(peer: Sequencer, event: GroupEvent, effects: list[GroupEffect]) -> list[GroupEffect]:
+    """The second member is told a place behind the one its value has."""
+    return [e._replace(result=e.result + 1) if isinstance(e, Answer) and peer.core == 1 else e for e in effects]
+
+
+BUGS: tuple[Bug, ...] = (
+    right,
+    answers_at_once,
+    leaves_one_out,
+    other_value,
+    forgets_to_answer,
+    twice,
+    told_elsewhere,
+)
 
 
 class Toy:
