@@ -154,3 +154,17 @@ def test_it_is_written_as_a_test() -> None:
 
 def test_what_is_right_stays_right_without_a_fault() -> None:
     assert trial(subject(right), Schedule(0, 0, (), Work(calls=1))).violation is None
+
+
+def test_a_core_alone_is_struck_by_what_a_core_alone_can_have() -> None:
+    alone = replace(FIELD, kinds=KINDS, cores=(0,))
+    faults = [fault for number in range(100) for fault in draw(alone, number).faults]
+    assert {fault.kind for fault in faults} == {"stop", "stall", "skew"}
+
+
+def test_what_cannot_happen_on_a_board_is_left_out() -> None:
+    """A core of the card is reached over a device, and so is not started anew."""
+    card = Subject.of("xeon-accel", "store")
+    cores = [core.id for core in card.blueprint.cores]
+    asked = tuple(parse(text) for text in (f"restart:{cores[-1]}@run+1us+1us", f"stop:{cores[-1]}@run+1us"))
+    assert card.possible(Schedule(1, 0, asked, Work())).faults == asked[1:]

@@ -130,7 +130,7 @@ def _ignore_interrupts() -> None:
 def _chunk(subject: Subject, drawn: Field, count: int, start: int) -> Sequence[Run]:
     found: list[Run] = []
     for number in range(start, min(start + CHUNK, count)):
-        found.append(trial(subject, draw(drawn, number)))
+        found.append(trial(subject, subject.possible(draw(drawn, number))))
         if found[-1].violation is not None:
             break
     return found

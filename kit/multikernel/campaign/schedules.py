@@ -18,6 +18,7 @@ from typing import Final
 from multikernel.faults import Fault, Kind, Trigger
 
 KINDS: Final[tuple[Kind, ...]] = ("stop", "stall", "restart", "skew", "cut", "delay")
+ALONE: Final[tuple[Kind, ...]] = ("stop", "stall", "skew")
 _TRIGGERS: Final[tuple[Trigger, ...]] = ("time", "message", "step")
 QUIET = 8
 """So many of the first schedules have no fault."""
@@ -62,19 +63,23 @@ class Field:
     steps: int
     work: Work
 
+    def possible(self) -> tuple[Kind, ...]:
+        """The kinds that can happen: a core alone has no links, and nobody who would start it anew."""
+        return self.kinds if len(self.cores) > 1 else tuple(kind for kind in self.kinds if kind in ALONE)
+
 
 def draw(field: Field, number: int) -> Schedule:
     """Schedule `number`, from 0."""
     chance = Random(f"{field.seed}:{number}")
     jitter_ns = chance.randint(1, field.jitter_ns) if number and field.jitter_ns else 0
-    count = 0 if number < QUIET or not field.kinds else chance.randint(1, field.most)
+    count = 0 if number < QUIET or not field.possible() else chance.randint(1, field.most)
     faults = tuple(_fault(field, chance) for _ in range(count))
     work = replace(field.work, changes=chance.randint(0, field.work.changes))
     return Schedule(field.seed * 1_000_003 + number, jitter_ns, tuple(dict.fromkeys(faults)), work)
 
 
 def _fault(field: Field, chance: Random) -> Fault:
-    kind = chance.choice(field.kinds)
+    kind = chance.choice(field.possible())
     cores = [core for core in field.cores if kind != "restart" or core != field.boot_core]
     core = chance.choice(cores)
     trigger = chance.choice(_TRIGGERS)

@@ -12,7 +12,8 @@ May not know: how schedules are drawn.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from multikernel.assemble import assemble
 from multikernel.blueprint import Blueprint
@@ -20,8 +21,8 @@ from multikernel.campaign.judge import Story, Violation, judge
 from multikernel.campaign.schedules import Schedule, Work
 from multikernel.errors import BootTimeout, ProgramFailed, UsageError
 from multikernel.events import CallEnded, FaultStruck
-from multikernel.faults import parse
-from multikernel.interfaces import BootOptions, Reached
+from multikernel.faults import Fault, parse
+from multikernel.interfaces import BootOptions, FaultyPlatform, Reached
 from multikernel.kernel import Multikernel
 from multikernel.registry import Registry
 from multikernel.spec import ConsistencyProtocolSpec
@@ -64,6 +65,17 @@ class Subject:
             )
         spec = registry.consistency_protocols.get(bound[name])
         return Subject(blueprint, registry, name, spec, routes.holders(name))
+
+    def possible(self, schedule: Schedule) -> Schedule:
+        """The schedule without the faults that cannot happen on this kernel, as of a link that is a device's."""
+        platform = self.registry.platforms.get("sim").factory()
+        kept: list[Fault] = []
+        for fault in schedule.faults:
+            if isinstance(platform, FaultyPlatform):
+                with suppress(UsageError):
+                    platform.check(self.blueprint, BootOptions(faults=(*kept, fault)))
+                    kept.append(fault)
+        return replace(schedule, faults=tuple(kept))
 
 
 @dataclass(frozen=True)
