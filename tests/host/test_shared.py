@@ -396,6 +396,32 @@ class TestBell:
         assert ended is not None
         assert ended.si_status == 0
 
+    def test_a_message_between_the_last_look_and_the_sleep_wakes(self, mapping: mmap.mmap) -> None:
+        """A signal that comes while a core polls has its handler run where the polling has ended and the core has not
+        said yet that it sleeps.  What the handler sends is seen at once, and not after a sleep of 50 ms."""
+        lines = _ring.Lines(mapping, 0, 4)
+        bell, poller = _ring.Bell(lines, 3), _ring.Poller()
+        sent: list[int] = []
+
+        def send(number: int, frame: FrameType | None) -> None:
+            lines.store_word(LINE, len(sent) + 1)
+            bell.ring()
+            sent.append(time.monotonic_ns())
+
+        before = signal.signal(signal.SIGALRM, send)
+        trials, late = 20, 0
+        try:
+            for trial in range(trials):
+                poller.arm(0, lines, 1, trial)
+                waited = waited_for_cpu_ns()
+                signal.setitimer(signal.ITIMER_REAL, 0.001)
+                assert bell.wait(poller, 5 * MS, 0, 60_000 * MS) == 0
+                assert len(sent) == trial + 1
+                late += time.monotonic_ns() - sent[-1] - (waited_for_cpu_ns() - waited) > 20 * MS
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert late <= trials // 4
+
     def test_a_sleeper_is_interrupted(self, ring: RingModule, mapping: mmap.mmap, fork: Fork) -> None:
         def post_later() -> None:
             bell = ring.Bell(ring.Lines(mapping, 0, 1), 0)
