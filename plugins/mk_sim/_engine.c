@@ -6,13 +6,13 @@
  *                               now  seed  deliveries  events  trace  digest  keeps_digest  waiting()
  *   Actor                       clock  number  engine  random  alive  start(coroutine)  spend(ps)  resume(value)
  *                               await block()  await sync()  await wait(deadline)   poke(value, time)
- *   Port(actor)                 send(port, message, latency)   await recv()
+ *   Port(actor, send=0, take=0) send(port, message, latency)   await port
  *
  *   Caches, Hand                see `_engine_caches.h`, `_engine_hand.h`
  *
  * Queue: events are ordered by (time, order of queueing).  Those of the next WINDOWS windows of 2^SHIFT ps lie as
  * they came, one array a window, found by a bitmap; an array is sorted when its turn comes, which costs next to
- * nothing as most of it is in order.  What is queued for the window that is being handled goes to a heap of its own,
+ * nothing as most of it is in order, and serves another window when it is empty.  What is queued for the window that is being handled goes to a heap of its own,
  * mostly short; what is farther than all windows stands in another and moves up.
  *
  * The window only advances to one that begins before `until`, so nothing is ever queued behind it.
@@ -35,6 +35,7 @@
 #define SHIFT 16
 #define WINDOWS 1024 /* 67 us: farther than all but sleeps and time-outs */
 #define FAR INT64_MAX
+#define SPARE 16 /* arrays kept for the windows to come, so that these are the ones used a moment ago */
 #define OBJECT(pointer) ((PyObject *)(pointer))
 #define BATCH (1 << 16) /* bytes of deliveries hashed at a time */
 
@@ -64,12 +65,15 @@ typedef struct {
 } Bag;
 
 typedef struct Engine Engine;
+typedef PySendResult (*SendSlot)(PyObject *, PyObject *, PyObject **); /* am_send, which the limited API does not name */
 
 typedef struct {
     PyObject_HEAD
     Engine *engine;
     PyObject *coroutine, *random, *value;
     struct Pause *spare;
+    const struct Port *awaited; /* compared only */
+    SendSlot send;              /* the coroutine's, NULL where it has none */
     int64_t number, clock, pending, deadline, alarm;
     char waiting, timed, armed;
 } Actor;
@@ -84,25 +88,26 @@ struct Engine {
     uint64_t order;
     char running;
     Bag current, late, far, ring[WINDOWS]; /* `current` from `next` on; `late` and `far` are heaps */
-    Py_ssize_t next;
+    Bag spare[SPARE];                      /* arrays of windows that are over, the last one first */
+    Py_ssize_t next, spares;
     uint64_t present[WINDOWS / 64];
 };
 
-typedef struct {
+typedef struct Port {
     PyObject_HEAD
     Actor *actor;
     PyObject **items; /* messages that came while nobody waited, a ring buffer */
     int64_t *times;
+    int64_t send, take; /* ps of the actor's that a message takes to send, to take */
     Py_ssize_t first, count, room;
-    char waiting, logs;
+    char logs;
 } Port;
 
-enum { BLOCK, SYNC, WAIT, RECV };
+enum { BLOCK, SYNC, WAIT };
 
 typedef struct Pause {
     PyObject_HEAD
     Actor *actor;
-    Port *port;
     int64_t deadline;
     char kind, timed, asleep;
 } Pause;
@@ -192,10 +197,14 @@ static int earlier(const Event *a, const Event *b)
     return a->time < b->time || (a->time == b->time && a->order < b->order);
 }
 
-static int make_room(Bag *bag)
+static int make_room(Engine *engine, Bag *bag)
 {
     if (bag->count < bag->room)
         return 0;
+    if (!bag->room && engine->spares) {
+        *bag = engine->spare[--engine->spares];
+        return 0;
+    }
     Py_ssize_t room = bag->room ? 2 * bag->room : 16;
     Event *grown = PyMem_Realloc(bag->events, room * sizeof(Event));
     if (!grown) {
@@ -309,7 +318,7 @@ static int queue(Engine *engine, int64_t time, int kind, PyObject *target, PyObj
         bag = &engine->late;
     else if (window - engine->window < WINDOWS)
         bag = &engine->ring[window & (WINDOWS - 1)];
-    if (make_room(bag) < 0)
+    if (make_room(engine, bag) < 0)
         return -1;
     Event *event = &bag->events[bag->count++];
     event->time = time;
@@ -362,15 +371,18 @@ static int enter(Engine *engine, int64_t window)
 {
     engine->window = window;
     engine->current.count = engine->next = 0;
+    if (engine->current.room && engine->spares < SPARE)
+        engine->spare[engine->spares++] = engine->current;
+    else
+        PyMem_Free(engine->current.events);
     Bag *bag = &engine->ring[window & (WINDOWS - 1)];
-    Bag empty = engine->current;
     engine->current = *bag;
-    *bag = empty;
+    *bag = (Bag){0};
     engine->present[(window & (WINDOWS - 1)) >> 6] &= ~(1ull << (window & 63));
     while (engine->far.count && (engine->far.events[0].time >> SHIFT) - window < WINDOWS) {
         int64_t mine = engine->far.events[0].time >> SHIFT;
         Bag *target = mine == window ? &engine->current : &engine->ring[mine & (WINDOWS - 1)];
-        if (make_room(target) < 0)
+        if (make_room(engine, target) < 0)
             return -1;
         target->events[target->count++] = heap_pop(&engine->far);
         if (mine != window)
@@ -479,7 +491,8 @@ static int go_on(Actor *actor)
     PyObject *result = NULL, *coroutine = Py_NewRef(actor->coroutine);
     Py_INCREF(OBJECT(actor));
     int before = book(DRIVER);
-    PySendResult sent = PyIter_Send(coroutine, Py_None, &result);
+    PySendResult sent = actor->send ? actor->send(coroutine, Py_None, &result)
+                                    : PyIter_Send(coroutine, Py_None, &result);
     book(before);
     int failed = 0;
     if (sent == PYGEN_RETURN)
@@ -538,8 +551,8 @@ static int port_keep(Port *port, PyObject *message)
             return -1;
         }
         for (Py_ssize_t at = 0; at < port->count; at++) {
-            items[at] = port->items[(port->first + at) % port->room];
-            times[at] = port->times[(port->first + at) % port->room];
+            items[at] = port->items[(port->first + at) & (port->room - 1)];
+            times[at] = port->times[(port->first + at) & (port->room - 1)];
         }
         PyMem_Free(port->items);
         PyMem_Free(port->times);
@@ -548,7 +561,7 @@ static int port_keep(Port *port, PyObject *message)
         port->first = 0;
         port->room = room;
     }
-    Py_ssize_t place = (port->first + port->count) % port->room;
+    Py_ssize_t place = (port->first + port->count) & (port->room - 1);
     port->items[place] = Py_NewRef(message);
     port->times[place] = port->actor->engine->now;
     port->count++;
@@ -560,10 +573,9 @@ static int arrive(Port *port, PyObject *message, int64_t source)
     Actor *actor = port->actor;
     if (port->logs && deliver(actor->engine, source, actor->number, message) < 0)
         return -1;
-    if (!port->waiting)
+    if (actor->awaited != port || actor->value)
         return port_keep(port, message);
-    port->waiting = 0;
-    put(&actor->value, Py_NewRef(message));
+    actor->value = Py_NewRef(message);
     return go_on(actor);
 }
 
@@ -653,6 +665,8 @@ static int engine_clear(Engine *engine)
     engine->next = 0;
     bag_clear(&engine->late, 0);
     bag_clear(&engine->far, 0);
+    while (engine->spares)
+        PyMem_Free(engine->spare[--engine->spares].events);
     for (int window = 0; window < WINDOWS; window++)
         bag_clear(&engine->ring[window], 0);
     memset(engine->present, 0, sizeof engine->present);
@@ -685,8 +699,7 @@ static PyObject *engine_actor(Engine *engine, PyObject *number)
         return NULL;
     actor->engine = (Engine *)Py_NewRef(OBJECT(engine));
     actor->number = value;
-    actor->random = PyObject_CallFunctionObjArgs(engine->state->stream, engine->seed, number, NULL);
-    if (!actor->random || PyDict_SetItem(engine->actors, number, OBJECT(actor)) < 0)
+    if (PyDict_SetItem(engine->actors, number, OBJECT(actor)) < 0)
         Py_CLEAR(actor);
     return OBJECT(actor);
 }
@@ -887,7 +900,6 @@ static Pause *pause_of(Actor *actor, int kind)
         pause->actor = (Actor *)Py_NewRef(OBJECT(actor));
         put((PyObject **)&actor->spare, Py_NewRef(OBJECT(pause)));
     }
-    Py_CLEAR(pause->port);
     pause->kind = (char)kind;
     pause->timed = pause->asleep = 0;
     return pause;
@@ -917,7 +929,7 @@ static int wait_begin(Actor *actor, int timed, int64_t deadline)
     return 1;
 }
 
-static PyObject *pause_self(PyObject *pause) { return Py_NewRef(pause); }
+static PyObject *itself(PyObject *object) { return Py_NewRef(object); }
 
 /* One step of what is awaited: PYGEN_NEXT when the actor sleeps, PYGEN_RETURN with what `await` gives. */
 static PySendResult pause_send(Pause *pause, PyObject *Py_UNUSED(sent), PyObject **result)
@@ -936,25 +948,12 @@ static PySendResult pause_send(Pause *pause, PyObject *Py_UNUSED(sent), PyObject
             if (queue(engine, actor->clock, RESUME, OBJECT(actor), NULL, 0) < 0)
                 return PYGEN_ERROR;
             goto sleep;
-        case WAIT:
+        default:
             if ((slept = wait_begin(actor, pause->timed, pause->deadline)) < 0)
                 return PYGEN_ERROR;
             if (!slept)
                 break;
             goto sleep;
-        default: {
-            Port *port = pause->port;
-            if (!port->count) {
-                port->waiting = 1;
-                goto sleep;
-            }
-            if (port->times[port->first] > actor->clock)
-                actor->clock = port->times[port->first];
-            *result = port->items[port->first];
-            port->first = (port->first + 1) % port->room;
-            port->count--;
-            return PYGEN_RETURN;
-        }
         }
     }
     pause->asleep = 0;
@@ -974,10 +973,10 @@ sleep:
     return PYGEN_NEXT;
 }
 
-static PyObject *pause_next(Pause *pause)
+/* A step as tp_iternext gives it. */
+static PyObject *stepped(PySendResult sent, PyObject *result)
 {
-    PyObject *result;
-    switch (pause_send(pause, Py_None, &result)) {
+    switch (sent) {
     case PYGEN_NEXT:
         return result;
     case PYGEN_RETURN:
@@ -995,18 +994,23 @@ static PyObject *pause_next(Pause *pause)
     }
 }
 
+static PyObject *pause_next(Pause *pause)
+{
+    PyObject *result;
+    PySendResult sent = pause_send(pause, Py_None, &result);
+    return stepped(sent, result);
+}
+
 static int pause_traverse(Pause *pause, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(OBJECT(pause)));
     Py_VISIT(pause->actor);
-    Py_VISIT(pause->port);
     return 0;
 }
 
 static int pause_clear(Pause *pause)
 {
     Py_CLEAR(pause->actor);
-    Py_CLEAR(pause->port);
     return 0;
 }
 
@@ -1022,7 +1026,7 @@ static void pause_dealloc(Pause *pause)
 
 static PyType_Slot pause_slots[] = {
     {Py_tp_dealloc, pause_dealloc}, {Py_tp_traverse, pause_traverse}, {Py_tp_clear, pause_clear},
-    {Py_am_await, pause_self},      {Py_am_send, pause_send},         {Py_tp_iter, pause_self},
+    {Py_am_await, itself},      {Py_am_send, pause_send},         {Py_tp_iter, itself},
     {Py_tp_iternext, pause_next},   {0, NULL},
 };
 
@@ -1073,6 +1077,8 @@ static PyObject *actor_start(Actor *actor, PyObject *program)
     if (queue(actor->engine, actor->engine->now, RESUME, OBJECT(actor), NULL, 0) < 0)
         return NULL;
     actor->coroutine = Py_NewRef(program);
+    actor->send = (SendSlot)PyType_GetSlot(Py_TYPE(program), Py_am_send);
+    actor->awaited = NULL;
     return none();
 }
 
@@ -1128,6 +1134,17 @@ static PyObject *actor_poke(Actor *actor, PyObject *const *args, Py_ssize_t coun
     return none();
 }
 
+static PyObject *actor_get_random(Actor *actor, void *Py_UNUSED(closure))
+{
+    if (!actor->random) {
+        PyObject *number = PyLong_FromLongLong(actor->number);
+        if (number)
+            actor->random = PyObject_CallFunctionObjArgs(actor->engine->state->stream, actor->engine->seed, number, NULL);
+        Py_XDECREF(number);
+    }
+    return Py_XNewRef(actor->random);
+}
+
 static PyObject *actor_get_alive(Actor *actor, void *Py_UNUSED(closure)) { return PyBool_FromLong(!!actor->coroutine); }
 
 static PyMethodDef actor_methods[] = {
@@ -1143,13 +1160,13 @@ static PyMethodDef actor_methods[] = {
 
 static PyMemberDef actor_members[] = {
     {"engine", T_OBJECT_EX, offsetof(Actor, engine), READONLY, "The engine."},
-    {"random", T_OBJECT_EX, offsetof(Actor, random), READONLY, "The core's own stream."},
     {"number", T_LONGLONG, offsetof(Actor, number), READONLY, "Which core."},
     {"clock", T_LONGLONG, offsetof(Actor, clock), 0, "The core's own time, ps."},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyGetSetDef actor_properties[] = {
+    {"random", (getter)actor_get_random, NULL, "The core's own stream, made on first use.", NULL},
     {"alive", (getter)actor_get_alive, NULL, "A coroutine was started and has not ended.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -1170,14 +1187,17 @@ static PyType_Spec actor_spec = {
 
 static PyObject *port_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
 {
-    static char *names[] = {"actor", NULL};
+    static char *names[] = {"actor", "send", "take", NULL};
     Actor *actor;
-    if (!PyArg_ParseTupleAndKeywords(args, kwds, "O!:Port", names, state_of(type)->actor, &actor))
+    long long send = 0, take = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwds, "O!|LL:Port", names, state_of(type)->actor, &actor, &send, &take))
         return NULL;
     Port *port = (Port *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
     if (!port)
         return NULL;
     port->actor = (Actor *)Py_NewRef(OBJECT(actor));
+    port->send = send;
+    port->take = take;
     port->logs = actor->engine->hash || actor->engine->trace;
     return OBJECT(port);
 }
@@ -1187,7 +1207,7 @@ static int port_traverse(Port *port, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(OBJECT(port)));
     Py_VISIT(port->actor);
     for (Py_ssize_t at = 0; at < port->count; at++)
-        Py_VISIT(port->items[(port->first + at) % port->room]);
+        Py_VISIT(port->items[(port->first + at) & (port->room - 1)]);
     return 0;
 }
 
@@ -1195,7 +1215,7 @@ static int port_clear(Port *port)
 {
     while (port->count) {
         PyObject *item = port->items[port->first];
-        port->first = (port->first + 1) % port->room;
+        port->first = (port->first + 1) & (port->room - 1);
         port->count--;
         Py_DECREF(item);
     }
@@ -1207,6 +1227,8 @@ static void port_dealloc(Port *port)
     PyTypeObject *type = Py_TYPE(OBJECT(port));
     PyObject_GC_UnTrack(port);
     port_clear(port);
+    if (port->actor && port->actor->awaited == port)
+        port->actor->awaited = NULL;
     Py_CLEAR(port->actor);
     PyMem_Free(port->items);
     PyMem_Free(port->times);
@@ -1224,23 +1246,47 @@ static PyObject *port_send(Port *port, PyObject *const *args, Py_ssize_t count)
         return NULL;
     }
     Actor *actor = port->actor;
-    if (queue(actor->engine, actor->clock + latency, ARRIVAL, args[0], args[1], actor->number) < 0)
+    if (queue(actor->engine, actor->clock + port->send + latency, ARRIVAL, args[0], args[1], actor->number) < 0)
         return NULL;
+    actor->clock += port->send;
     return none();
 }
 
-static PyObject *port_recv(Port *port, PyObject *Py_UNUSED(ignored))
+/* One step of awaiting the next message.  Who is resumed finds it in the actor. */
+static PySendResult port_step(Port *port, PyObject *Py_UNUSED(sent), PyObject **result)
 {
-    Pause *pause = pause_of(port->actor, RECV);
-    if (pause)
-        pause->port = (Port *)Py_NewRef(OBJECT(port));
-    return OBJECT(pause);
+    Actor *actor = port->actor;
+    if (actor->awaited == port) {
+        actor->awaited = NULL;
+        *result = actor->value ? actor->value : Py_NewRef(Py_None);
+        actor->value = NULL;
+        actor->clock += port->take;
+        return PYGEN_RETURN;
+    }
+    if (!port->count) {
+        actor->awaited = port;
+        *result = Py_NewRef(Py_None);
+        return PYGEN_NEXT;
+    }
+    if (port->times[port->first] > actor->clock)
+        actor->clock = port->times[port->first];
+    actor->clock += port->take;
+    *result = port->items[port->first];
+    port->first = (port->first + 1) & (port->room - 1);
+    port->count--;
+    return PYGEN_RETURN;
+}
+
+static PyObject *port_next(Port *port)
+{
+    PyObject *result;
+    PySendResult sent = port_step(port, Py_None, &result);
+    return stepped(sent, result);
 }
 
 static PyMethodDef port_methods[] = {
     {"send", (PyCFunction)(void (*)(void))port_send, METH_FASTCALL,
-     "Send a message to a port, to arrive `latency` ps after the sender's clock."},
-    {"recv", (PyCFunction)port_recv, METH_NOARGS, "The next message, in order of arrival."},
+     "Send a message to a port, to arrive `latency` ps after the sender's clock, which advances by what sending takes."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -1252,7 +1298,9 @@ static PyMemberDef port_members[] = {
 static PyType_Slot port_slots[] = {
     {Py_tp_new, port_new},           {Py_tp_dealloc, port_dealloc}, {Py_tp_traverse, port_traverse},
     {Py_tp_clear, port_clear},       {Py_tp_methods, port_methods}, {Py_tp_members, port_members},
-    {Py_tp_doc, "Where messages for an actor arrive, each after a latency its sender states."},
+    {Py_am_await, itself},           {Py_am_send, port_step},       {Py_tp_iter, itself},
+    {Py_tp_iternext, port_next},
+    {Py_tp_doc, "Where messages for an actor arrive, each after a latency its sender states; awaited, the next of them."},
     {0, NULL},
 };
 

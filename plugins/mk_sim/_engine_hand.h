@@ -162,19 +162,6 @@ static PySendResult touch_send(Touch *touch, PyObject *sent, PyObject **result)
     return done;
 }
 
-static PyObject *stepped(PySendResult sent, PyObject *result)
-{
-    if (sent != PYGEN_RETURN)
-        return result; /* what it yields, or NULL with an error */
-    PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
-    if (stop) {
-        PyErr_SetObject(PyExc_StopIteration, stop);
-        Py_DECREF(stop);
-    }
-    Py_DECREF(result);
-    return NULL;
-}
-
 static PyObject *touch_next(Touch *touch)
 {
     PyObject *result;
@@ -219,7 +206,7 @@ static PyMethodDef touch_methods[] = {
 
 static PyType_Slot touch_slots[] = {
     {Py_tp_dealloc, touch_dealloc}, {Py_tp_traverse, touch_traverse}, {Py_tp_clear, touch_clear},
-    {Py_am_await, pause_self},      {Py_am_send, touch_send},         {Py_tp_iter, pause_self},
+    {Py_am_await, itself},      {Py_am_send, touch_send},         {Py_tp_iter, itself},
     {Py_tp_iternext, touch_next},   {Py_tp_methods, touch_methods},   {0, NULL},
 };
 
@@ -813,7 +800,7 @@ static void run_dealloc(Run *run)
 
 static PyType_Slot run_slots[] = {
     {Py_tp_dealloc, run_dealloc}, {Py_tp_traverse, run_traverse}, {Py_tp_clear, run_clear},
-    {Py_am_await, pause_self},    {Py_am_send, run_send},         {Py_tp_iter, pause_self},
+    {Py_am_await, itself},    {Py_am_send, run_send},         {Py_tp_iter, itself},
     {Py_tp_iternext, run_next},   {0, NULL},
 };
 

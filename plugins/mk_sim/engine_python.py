@@ -305,12 +305,17 @@ class Actor:
 
 class Port:
     """Where messages for an actor arrive, each after a latency its sender states: no memory, no window.
-    For programs of the bare engine; a simulated core's channels are lines of its memory."""
+    For programs of the bare engine; a simulated core's channels are lines of its memory.
 
-    __slots__ = ("_arrived", "_engine", "_logs", "_receive", "_waiting", "actor")
+    `send` and `take`, ps, are what a message costs the core that sends it, before it leaves, and the core that takes
+    it: the overhead of LogP (Culler et al., PPoPP 1993)."""
 
-    def __init__(self, actor: Actor) -> None:
+    __slots__ = ("_arrived", "_engine", "_logs", "_receive", "_send", "_take", "_waiting", "actor")
+
+    def __init__(self, actor: Actor, send: int = 0, take: int = 0) -> None:
         self.actor = actor
+        self._send = send
+        self._take = take
         self._engine = actor.engine
         self._arrived: deque[tuple[int, bytes]] = deque()
         self._waiting = False
@@ -318,8 +323,10 @@ class Port:
         self._receive: Callable[..., None] = self._logged if self._logs else self._plain
 
     def send(self, port: Port, message: bytes, latency: int) -> None:
-        """Send `message` to `port`, to arrive `latency` ps, at least 0, after the sender's clock.  Never waits."""
+        """Send `message` to `port`, to arrive `latency` ps, at least 0, after the sender's clock, which advances by
+        what sending takes.  Never waits."""
         engine = self._engine
+        self.actor.clock += self._send
         time = self.actor.clock + latency
         event: _Event = (time, port._receive, (self.actor.number, message) if self._logs else message)
         window = time >> _SHIFT  # `Engine.at`, written out: this is the hot path
@@ -353,14 +360,15 @@ class Port:
         except Exception as error:  # as in `resume`
             actor._raised(error)
 
-    @coroutine
-    def recv(self) -> Generator[None, bytes, bytes]:
-        """The next message, in order of arrival; the clock is then at least its arrival.  The message is
-        handled at the clock, which may run ahead of global time."""
-        if not self._arrived:
+    def __await__(self) -> Generator[None, bytes, bytes]:
+        """The next message, in order of arrival; the clock is then at least its arrival and what taking it takes.
+        The message is handled at the clock, which may run ahead of global time."""
+        if self._arrived:
+            arrival, message = self._arrived.popleft()
+            if arrival > self.actor.clock:
+                self.actor.clock = arrival
+        else:
             self._waiting = True
-            return (yield)
-        arrival, message = self._arrived.popleft()
-        if arrival > self.actor.clock:
-            self.actor.clock = arrival
+            message = yield
+        self.actor.clock += self._take
         return message

@@ -124,7 +124,7 @@ def memory(cores: int = SIZES[-1]) -> tuple[int, int]:
     ports = [_engine.Port(engine.actor(number)) for number in range(cores)]
 
     async def serve(port: _engine.Port) -> None:
-        while await port.recv() != b"end":
+        while await port != b"end":
             port.send(ports[0], b"done", 300_000)
 
     for port in ports[1:]:

@@ -58,22 +58,19 @@ def ours(module: ModuleType, digest: bool, cores: int = CORES) -> dict[str, Prog
 
     def shootdown(turns: int) -> int:
         engine = Engine(1, digest)
-        ports = [Port(engine.actor(number)) for number in range(cores)]
+        ports = [Port(engine.actor(0), SEND, TAKE), *(Port(engine.actor(number)) for number in range(1, cores))]
 
         async def master(port: Port) -> None:
-            actor = port.actor
             for _ in range(turns):
                 for slave in ports[1:]:
-                    actor.spend(SEND)
                     port.send(slave, b"unmap", LATENCY)
                 for _ in ports[1:]:
-                    await port.recv()
-                    actor.spend(TAKE)
+                    await port
 
         async def slave(port: Port) -> None:
             actor = port.actor
             for _ in range(turns):
-                await port.recv()
+                await port
                 actor.spend(WORK)
                 port.send(ports[0], b"done", LATENCY)
 
@@ -85,10 +82,9 @@ def ours(module: ModuleType, digest: bool, cores: int = CORES) -> dict[str, Prog
 
     def commit(turns: int) -> int:
         engine = Engine(1, digest)
-        ports = [Port(engine.actor(number)) for number in range(cores)]
+        ports = [Port(engine.actor(0), SEND, TAKE), *(Port(engine.actor(number)) for number in range(1, cores))]
 
         async def master(port: Port) -> None:
-            actor = port.actor
             slaves = ports[1:]
             missing, voting = [0] * DEPTH, [False] * DEPTH
 
@@ -96,15 +92,13 @@ def ours(module: ModuleType, digest: bool, cores: int = CORES) -> dict[str, Prog
                 message = bytes([slot])
                 missing[slot], voting[slot] = cores - 1, vote
                 for slave in slaves:
-                    actor.spend(SEND)
                     port.send(slave, message, LATENCY)
 
             begun = min(DEPTH, turns)
             for slot in range(begun):
                 tell(slot, True)
             for _ in range(2 * turns * (cores - 1)):
-                slot = (await port.recv())[0]
-                actor.spend(TAKE)
+                slot = (await port)[0]
                 missing[slot] -= 1
                 if missing[slot]:
                     continue
@@ -118,7 +112,7 @@ def ours(module: ModuleType, digest: bool, cores: int = CORES) -> dict[str, Prog
             actor = port.actor
             work = WORK + UNEVEN * actor.number
             for _ in range(2 * turns):
-                message = await port.recv()
+                message = await port
                 actor.spend(work)
                 port.send(ports[0], message, LATENCY)
 
@@ -138,13 +132,13 @@ def ours(module: ModuleType, digest: bool, cores: int = CORES) -> dict[str, Prog
             name = bytes([actor.number])
             for server, work in turns:
                 port.send(servers[server], name, LATENCY)
-                await port.recv()
+                await port
                 actor.spend(work)
 
         async def serve(port: Port) -> None:
             actor = port.actor
             while True:
-                name = await port.recv()
+                name = await port
                 actor.spend(WORK)
                 port.send(clients[name[0]], b"reply", LATENCY)
 

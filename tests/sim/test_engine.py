@@ -232,7 +232,7 @@ def ring(seed: int, latency: int) -> Engine:
             if turn % 2:
                 await actor.sync()
         while True:
-            await port.recv()
+            await port
 
     for port in ports:
         port.actor.start(node(port))
@@ -263,6 +263,30 @@ def test_the_digest_does_not_depend_on_hash_seeds(hash_seed: str) -> None:
     assert done.stdout.strip() == GOLDEN
 
 
+def test_a_message_costs_who_sends_it_and_who_takes_it() -> None:
+    """Whether it is waited for or has come before."""
+    engine, clocks = Engine(0), list[int]()
+    a, b = Port(engine.actor(0), send=7), Port(engine.actor(1), take=5)
+
+    async def sender() -> None:
+        for _ in range(2):
+            a.send(b, b"", 100)
+            clocks.append(a.actor.clock)
+
+    async def receiver() -> None:
+        await b
+        clocks.append(b.actor.clock)
+        b.actor.spend(1000)
+        await b.actor.sync()
+        await b
+        clocks.append(b.actor.clock)
+
+    a.actor.start(sender())
+    b.actor.start(receiver())
+    engine.run()
+    assert clocks == [7, 14, 107 + 5, 107 + 5 + 1000 + 5]
+
+
 def test_the_trace_sees_every_delivery_in_order() -> None:
     engine, seen = Engine(0), list[tuple[int, int, int, bytes]]()
     engine.trace = lambda *delivery: seen.append(delivery)
@@ -274,7 +298,7 @@ def test_the_trace_sees_every_delivery_in_order() -> None:
         a.send(b, b"two", 100)
 
     async def receiver() -> None:
-        assert [await b.recv(), await b.recv()] == [b"one", b"two"]
+        assert [await b, await b] == [b"one", b"two"]
 
     a.actor.start(sender())
     b.actor.start(receiver())

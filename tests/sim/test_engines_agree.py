@@ -35,7 +35,7 @@ def history(module: ModuleType, programs: list[list[tuple[str, int, int]]], runs
     """What happens, in order: every step with both clocks, how each run ends, the digest."""
     engine = module.Engine(7)
     seen: list[object] = []
-    ports = [module.Port(engine.actor(number)) for number in range(ACTORS)]
+    ports = [module.Port(engine.actor(number), 3 * number, 5 * number) for number in range(ACTORS)]
 
     async def play(number: int) -> None:
         actor, port = ports[number].actor, ports[number]
@@ -54,7 +54,7 @@ def history(module: ModuleType, programs: list[list[tuple[str, int, int]]], runs
             elif name == "send":
                 port.send(ports[other], b"%d %d" % (number, time), time)
             elif name == "recv":
-                value = await port.recv()
+                value = await port
             elif name == "at":
                 engine.at(engine.now + time, note if other else halt, number)
             else:
@@ -98,8 +98,8 @@ def test_what_is_left_of_a_run_is_collected(module: ModuleType) -> None:
         port = module.Port(engine.actor(0))
 
         async def play(thing: Thing) -> None:
-            await port.recv()
-            await port.recv()
+            await port
+            await port
 
         port.actor.start(play(things[0]))
         engine.at(10, lambda _: None, (engine, things[1]))
