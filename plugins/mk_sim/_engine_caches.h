@@ -108,8 +108,7 @@ typedef struct {
     Request *first, *last; /* that wait for it */
     int32_t *holders;      /* cores, in the order they got their copies */
     uint64_t *bits;        /* the same, for lines that many hold */
-    int32_t *twice;        /* places of cores that came to have the line while a fetch of theirs waited for it */
-    int32_t count, room, far, owner, twices;
+    int32_t count, room, far, owner;
     char dirty, locked;
 } Line;
 
@@ -247,24 +246,8 @@ static void drop(Line *line)
     line->far = -1;
     PyMem_Free(line->holders);
     PyMem_Free(line->bits);
-    PyMem_Free(line->twice);
     line->holders = NULL;
     line->bits = NULL;
-    line->twice = NULL;
-    line->twices = 0;
-}
-
-/* A fetch ended for a core that has the line already: its place counts once more. */
-static int share_twice(Line *line, const Core *core)
-{
-    int32_t *grown = PyMem_Realloc(line->twice, (line->twices + 1) * sizeof(int32_t));
-    if (!grown) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    line->twice = grown;
-    line->twice[line->twices++] = core->place;
-    return 0;
 }
 
 static PyObject *in_memory(Caches *caches, int64_t line)
@@ -408,24 +391,20 @@ static int64_t transaction(Caches *caches, int32_t requester, int32_t home, int 
     return occupy(caches, way);
 }
 
-/* The same where a transaction concerns the places of all holders of a line but `core`, and its own if that counts more
- * than once. */
+/* The same where a transaction concerns the places of all holders of a line but `core`. */
 static int64_t among(Caches *caches, const Core *core, const Line *line, int32_t home, int32_t data, int own)
 {
-    int skips = 1;
-    for (int32_t at = 0; at < line->twices; at++)
-        skips = skips && line->twice[at] != core->place;
     if (!caches->wide) {
         uint64_t mask = 0;
         for (int32_t at = 0; at < line->count; at++)
-            if (!skips || line->holders[at] != core->index)
+            if (line->holders[at] != core->index)
                 mask |= 1ull << caches->cores[line->holders[at]].place;
         return transaction(caches, core->place, home, SOME, mask, data, own);
     }
     int32_t one = -1, top = -1;
     int several = 0;
     for (int32_t at = 0; at < line->count; at++)
-        if (!skips || line->holders[at] != core->index) {
+        if (line->holders[at] != core->index) {
             int32_t place = caches->cores[line->holders[at]].place;
             several = several || (one >= 0 && place != one);
             one = place;
@@ -440,7 +419,7 @@ static int64_t among(Caches *caches, const Core *core, const Line *line, int32_t
         return -1;
     }
     for (int32_t at = 0; at < line->count; at++)
-        if (!skips || line->holders[at] != core->index) {
+        if (line->holders[at] != core->index) {
             int32_t place = caches->cores[line->holders[at]].place;
             bytes[place / 8] |= (unsigned char)(1 << place % 8);
         }
@@ -955,11 +934,13 @@ static int complete(Caches *caches, Request *request)
         }
         if (request->kind == FETCH) {
             map_pop(&core->fetching, number);
-            if (!line->count)
-                line->owner = core->index;
-            else if (line->owner >= 0 && !line->dirty)
-                line->owner = -1; /* exclusive becomes shared, memory is as good */
-            failed = (holds(line, core->index) ? share_twice(line, core) : share(caches, line, core)) < 0;
+            if (!holds(line, core->index)) { /* else it came while the fetch waited */
+                if (!line->count)
+                    line->owner = core->index;
+                else if (line->owner >= 0 && !line->dirty)
+                    line->owner = -1; /* exclusive becomes shared, memory is as good */
+                failed = share(caches, line, core) < 0;
+            }
         } else {
             lost = line->holders; /* `core` may be among them */
             count = line->count;

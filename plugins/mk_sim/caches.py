@@ -311,6 +311,8 @@ class Caches:
             state.dirty = False
         if request.kind == FETCH:
             del core.fetching[request.line]
+            if number in state.holders:  # it came while the fetch waited
+                return []
             if not state.holders:
                 state.owner = number
             elif state.owner >= 0 and not state.dirty:

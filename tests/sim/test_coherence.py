@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
+from itertools import permutations
 from typing import TypeAlias
 
 import pytest
@@ -354,3 +355,36 @@ def test_store_buffers_let_both_read_the_old_and_fences_do_not() -> None:
 
     assert World(amd_8x4(), {0: side(1, 2, False), 9: side(2, 1, False)}).seen == [0, 0]
     assert 1 in World(amd_8x4(), {0: side(1, 2, True), 9: side(2, 1, True)}).seen
+
+
+def test_a_fetch_that_ends_after_the_line_came_changes_nothing() -> None:
+    """A core spins on a line that a swap of its own is about to bring it.  What it stores there later takes as long as
+    if it had not, whoever has read the line since and wherever its home is."""
+    row = machine(
+        nodes=4, per_node=2, mhz=1000, latencies={"hops:1": 300}, links=((0, 1), (1, 2), (2, 3)), protocol="directory",
+        outstanding=8, store_buffer=16, level="L2",
+    )  # fmt: skip
+
+    def store_takes(line: int, writer: int, reader: int, spins: bool) -> int:
+        async def write(world: World, actor: Actor) -> None:
+            if spins:
+                world.engine.at(1000, lambda _: world.memory.watch(writer, line, actor, 1), None)
+            await world.memory.swap(actor, writer, line, 0, 0, 1)
+            actor.spend(10_000_000)
+            await actor.sync()
+            await world.store(actor, line, 2)
+            await world.memory.fence(actor, writer)
+            world.seen.append(actor.clock)
+
+        async def read(world: World, actor: Actor) -> None:
+            actor.spend(5_000_000)
+            await actor.sync()
+            await world.load(actor, line)
+
+        (end,) = World(row, {writer: write, reader: read}).seen
+        return end
+
+    for writer, reader in permutations(range(8), 2):
+        for home in range(4):
+            without = store_takes(home * NODE_LINES, writer, reader, False)
+            assert store_takes(home * NODE_LINES, writer, reader, True) == without
