@@ -106,6 +106,7 @@ class SimMachine(Machine):
         self._root = 0
         self._dropped: list[tuple[int, int, int, int]] = []
         self._costs = {cost.name: cost.cycles for cost in kind.costs}
+        self._charges = {cost.name: self.ps(cost.cycles) for cost in kind.costs}
         self._seen: dict[int, bytes] = {}
         self._pollers = 0
         own = Registers(kind.word, kind.endian)
@@ -138,10 +139,10 @@ class SimMachine(Machine):
         return self._actor.clock // 1000
 
     def charge(self, cost: str, times: int = 1) -> None:
-        cycles = self._costs.get(cost)
-        if cycles is None:
+        ps = self._charges.get(cost)
+        if ps is None:
             raise LocalMisuse(f"core kind {self.kind.name} has no cost {cost!r}")
-        self._actor.clock += cycles * times * 1_000_000 // self.kind.mhz
+        self._actor.clock += ps if times == 1 else self.ps(self._costs[cost] * times)
 
     # Interrupts
 

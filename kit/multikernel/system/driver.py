@@ -3,9 +3,9 @@
     boot() -> Action                the core's first action: run the monitor
     handle(event) -> Action         one hardware event, to completion
 
-An action is `Resume(dcb)` (continue where it was), an upcall already entered on the dispatcher's user
-half, or `Idle`.  In every case `Action.dcb` is what runs next and `until_ns` the end of its time slice;
-with a single runnable dispatcher there is none, and no timer is set.  Scheduling is round-robin.
+`Action.dcb` is what runs next, from where it was or from an upcall already entered on its user half, and
+`until_ns` the end of its time slice; with a single runnable dispatcher there is none, and no timer is set.
+Without a dispatcher the core idles.  Scheduling is round-robin.  There is one action, written anew for each event.
 
 State of a core: this object and what it holds; nothing is shared with another core.  Every handler
 charges a named cost.  What a capability invocation does is in `invocations.py`.
@@ -24,11 +24,14 @@ from multikernel.events import CoreFailed, CoreUp, ProgramRaised
 from multikernel.interfaces import PAYLOAD
 from multikernel.system.dispatcher import PageFault, Upcall, UserDispatcher
 from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, Machine, TimerFired, Trapped
-from multikernel.system.operations import Block, Exit, IdleCore, Invoke, InvokeCap, RaiseTrap, SendLocal, Trap, Yield
+from multikernel.system.operations import Block, Exit, IdleCore, Invoke, InvokeCap, RaiseTrap, SendLocal, Yield
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from multikernel.blueprint import Cost
     from multikernel.system.invocations import Invocations
+    from multikernel.system.operations import Operation
     from multikernel.system.routes import Routes
 
 SLICE_NS = 10_000_000
@@ -49,8 +52,7 @@ class CpuDriverModel(Protocol):
 
 @dataclass(slots=True)
 class Action:
-    """What the core does next: run `dcb`, or idle when there is none, until `until_ns` at the latest.  Not frozen, as
-    one is made for each event."""
+    """What the core does next: run `dcb`, or idle when there is none, until `until_ns` at the latest."""
 
     dcb: Dcb | None
     until_ns: int | None
@@ -71,7 +73,14 @@ class CpuDriver:
         self._queue: deque[Dcb] = deque()
         self._running: Dcb | None = None
         self._slice_end: int | None = None
+        self._due: int | None = None  # no dispatcher sleeps until an earlier time; None: none sleeps
         self._root = 0
+        self._action = Action(None, None)
+        traps: dict[type[Operation[object]], Callable[..., Action]] = {
+            SendLocal: self._send_local, Invoke: self._invoke, InvokeCap: self._memory_request, Yield: self._yield,
+            IdleCore: self._idle, Block: self._block, RaiseTrap: self._raise, Exit: self._exit,
+        }  # fmt: skip
+        self._traps = traps
 
     # Events
 
@@ -85,7 +94,11 @@ class CpuDriver:
     def handle(self, event: Hardware) -> Action:
         """Handle one event to completion."""
         if isinstance(event, Trapped):
-            return self._trap(event.operation)
+            trap = event.operation
+            handler = self._traps.get(type(trap))
+            if handler is None:
+                raise TypeError(f"no trap of this driver: {type(trap).__name__}")
+            return handler(self._current(), trap)
         if isinstance(event, Faulted):
             self.machine.charge("page_fault")
             return self._upcall_fault(event.fault)
@@ -153,8 +166,31 @@ class CpuDriver:
         self._queue.append(dcb)
 
     def _schedule(self) -> Action:
-        """Round-robin: the dispatcher at the head of the queue, or idle."""
-        now = self.machine.now_ns()
+        """Round-robin: switch to the dispatcher at the head of the queue, resuming it if it was disabled, else by an
+        upcall; or idle."""
+        machine, queue = self.machine, self._queue
+        wake = self._due
+        if wake is not None:
+            wake = self._due = self._wake_sleepers(machine.now_ns())
+        if not queue:
+            return self._next(None, wake)
+        dcb = queue.popleft()
+        machine.charge("context_switch")
+        self._switch_to(dcb)
+        area = dcb.disabled_area
+        if area is not None:
+            dcb.disabled_area = None
+            dcb.user.restore(area)
+        else:
+            self._enter(dcb, Upcall.RUN, None)
+        end = machine.now_ns() + self._slice_ns if queue else None
+        if wake is not None and (end is None or wake < end):
+            end = wake
+        self._slice_end = end
+        return self._next(dcb, end)
+
+    def _wake_sleepers(self, now: int) -> int | None:
+        """Make those runnable whose time has come; when the next sleeper is due."""
         wake: int | None = None
         for dcb in self.dispatchers.values():
             if dcb.wake_ns is not None:
@@ -162,30 +198,14 @@ class CpuDriver:
                     self.make_runnable(dcb)
                 elif wake is None or dcb.wake_ns < wake:
                     wake = dcb.wake_ns
-        if not self._queue:
-            return Action(None, wake)
-        dcb = self._queue.popleft()
-        return self._dispatch(dcb, Upcall.RUN, None, wake)
+        return wake
 
-    def _dispatch(self, dcb: Dcb, entry: Upcall, argument: object, wake: int | None) -> Action:
-        """Switch to `dcb`: resume it if it was disabled, else by an upcall."""
-        machine = self.machine
-        machine.charge("context_switch")
-        if dcb.root != self._root:
-            self._root = dcb.root
-            machine.install(dcb.root)
+    def _switch_to(self, dcb: Dcb) -> None:
         self._running = dcb
         dcb.running = True
-        if dcb.disabled_area is not None:
-            area, dcb.disabled_area = dcb.disabled_area, None
-            dcb.user.restore(area)
-        else:
-            self._enter(dcb, entry, argument)
-        end = machine.now_ns() + self._slice_ns if self._queue else None
-        if wake is not None and (end is None or wake < end):
-            end = wake
-        self._slice_end = end
-        return Action(dcb, end)
+        if dcb.root != self._root:
+            self._root = dcb.root
+            self.machine.install(dcb.root)
 
     def _enter(self, dcb: Dcb, entry: Upcall, argument: object) -> None:
         self.machine.charge("upcall")
@@ -196,9 +216,14 @@ class CpuDriver:
 
     def _resume(self) -> Action:
         """Back to the running dispatcher.  What became runnable meanwhile gets its turn at the timer."""
-        if self._queue and self._slice_end is None:
+        if self._slice_end is None and self._queue:
             self._slice_end = self.machine.now_ns() + self._slice_ns
-        return Action(self._running, self._slice_end)
+        return self._next(self._running, self._slice_end)
+
+    def _next(self, dcb: Dcb | None, until_ns: int | None) -> Action:
+        action = self._action
+        action.dcb, action.until_ns = dcb, until_ns
+        return action
 
     # Faults and traps
 
@@ -217,40 +242,26 @@ class CpuDriver:
             raise LocalMisuse(f"core {self.machine.core.id}: a trap with no dispatcher running")
         return self._running
 
-    def _trap(self, trap: Trap[object]) -> Action:
-        dcb = self._current()
-        if isinstance(trap, SendLocal):
-            return self._send_local(dcb, trap)
+    def _yield(self, dcb: Dcb, trap: Yield | IdleCore) -> Action:
         self.machine.charge("trap")
-        if isinstance(trap, Invoke):
-            self._invoke(dcb, trap)
-            return self._resume()
-        if isinstance(trap, InvokeCap):
-            self.machine.charge("cap_invoke")
-            self._memory_request(dcb, trap)
-            return self._resume()
-        if isinstance(trap, Yield):
-            dcb.user.answer(bool(self._queue))
-            self._preempt()
-            return self._schedule()
-        if isinstance(trap, IdleCore) and self._queue:
-            dcb.user.answer(True)
-            self._preempt()
-            return self._schedule()
-        if isinstance(trap, (Block, IdleCore)):
-            return self._block(dcb, trap.until_ns)
-        if isinstance(trap, RaiseTrap):
-            dcb.user.answer(None)
-            dcb.enabled_area = dcb.user.save()
-            self._enter(dcb, Upcall.TRAP, trap.number)
-            return self._resume()
-        if isinstance(trap, Exit):
-            return self._exit(dcb)
-        raise TypeError(f"no trap of this driver: {type(trap).__name__}")
+        dcb.user.answer(bool(self._queue))
+        self._preempt()
+        return self._schedule()
 
-    def _block(self, dcb: Dcb, until_ns: int | None) -> Action:
+    def _idle(self, dcb: Dcb, trap: IdleCore) -> Action:
+        return self._yield(dcb, trap) if self._queue else self._block(dcb, trap)
+
+    def _raise(self, dcb: Dcb, trap: RaiseTrap) -> Action:
+        self.machine.charge("trap")
+        dcb.user.answer(None)
+        dcb.enabled_area = dcb.user.save()
+        self._enter(dcb, Upcall.TRAP, trap.number)
+        return self._resume()
+
+    def _block(self, dcb: Dcb, trap: Block | IdleCore) -> Action:
         """Refused when something came since the dispatcher last looked.  The registers of an enabled
         thread are kept; the scheduler's are not, as its next activation looks afresh."""
+        self.machine.charge("trap")
         dcb.user.answer(False)
         if dcb.pending:
             dcb.pending = False
@@ -258,11 +269,14 @@ class CpuDriver:
         context = dcb.user.save()
         dcb.enabled_area = None if dcb.user.disabled else context
         dcb.running = dcb.runnable = False
-        dcb.wake_ns = until_ns
+        until = dcb.wake_ns = trap.until_ns
+        if until is not None and (self._due is None or until < self._due):
+            self._due = until
         self._running = None
         return self._schedule()
 
-    def _exit(self, dcb: Dcb) -> Action:
+    def _exit(self, dcb: Dcb, trap: Exit) -> Action:
+        self.machine.charge("trap")
         dcb.exited = True
         self.dispatchers.pop(dcb.number, None)
         dcb.user.close()
@@ -319,30 +333,31 @@ class CpuDriver:
             self._queue.remove(target)
         target.runnable = True
         target.wake_ns = None
-        self._running = target
-        target.running = True
-        if target.root != self._root:
-            self._root = target.root
-            self.machine.install(target.root)
+        self._switch_to(target)
         area, target.enabled_area = target.enabled_area, None
         target.pending = area is not None
         target.user.enter(Upcall.LRPC, None, area)
         return self._resume()
 
-    def _memory_request(self, dcb: Dcb, trap: InvokeCap) -> None:
+    def _memory_request(self, dcb: Dcb, trap: InvokeCap) -> Action:
         assert self.invocations is not None
+        self.machine.charge("trap")
+        self.machine.charge("cap_invoke")
         try:
             outcome = self.invocations.memory_request(dcb, trap.cptr, trap.request)
         except MultikernelError as refusal:
             dcb.user.refuse(refusal)
         else:
             dcb.user.answer(outcome)
+        return self._resume()
 
-    def _invoke(self, dcb: Dcb, trap: Invoke[object]) -> None:
+    def _invoke(self, dcb: Dcb, trap: Invoke[object]) -> Action:
         assert self.invocations is not None
+        self.machine.charge("trap")
         try:
             result = self.invocations.invoke(dcb, trap.cptr, trap.request)
         except MultikernelError as refusal:
             dcb.user.refuse(refusal)
         else:
             dcb.user.answer(result)
+        return self._resume()

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from multikernel.interfaces import Lines
     from multikernel.system.driver import CpuDriver
     from multikernel.system.machine import Dcb
+    from multikernel.system.requests import Input
 
 FIRST_GIVEN = CNODE_SLOTS
 """First slot for capabilities that others put there: the driver makes CNodes for them as needed, from slot 1
@@ -100,6 +101,19 @@ class Invocations:
         self._end = base + size
         self._cnodes: list[int] = []
         self._ram = (base + RESERVED, self._free - base - RESERVED)
+        anybodys: dict[type[Request[object]], Callable[..., object]] = {
+            OpenWindow: self._open_window, AddressOf: self._address_of, Notify: self._notify, SetRoot: self._set_root,
+            Emit: self._emit, NextInput: self._next_input,
+        }  # fmt: skip
+        monitors: dict[type[Request[object]], Callable[..., object]] = {
+            StartCore: self._start_core, OpenRaw: self._open_raw, NotifyCore: self._notify_core,
+            GiveFrame: self._give_memory, GiveRam: self._give_memory, GiveNotify: self._give_notify,
+            RangeOf: self._range_of, CreateDispatcher: self._create, RunDispatcher: self._wake,
+            WakeDispatcher: self._wake, ConnectLocal: self._connect, DisconnectLocal: self._disconnect,
+            DropPage: self._drop_page,
+        }  # fmt: skip
+        self._anybodys = anybodys
+        self._monitors = monitors
 
     # For the driver
 
@@ -143,83 +157,96 @@ class Invocations:
 
     def invoke(self, dcb: Dcb, address: int, request: Request[object]) -> object:
         """Carry out `request`.  Raises CapabilityError or LocalMisuse when it is refused."""
-        machine = self._machine
-        machine.charge("cap_invoke")
-        match request:
-            case OpenWindow(offset, count):
-                frame = self._capability(dcb, address, CapType.FRAME)
-                if not frame.rights & READ or not frame.rights & WRITE:
-                    refuse("rights", right="load and store")
-                what = frame.resource
-                if offset < 0 or offset + 64 * count > what.size:
-                    raise LocalMisuse(f"{count} lines from byte {offset} are not inside a frame of {what.size} bytes")
-                return self._window(what.base + offset, count)
-            case AddressOf():
-                what = self._capability(dcb, address, CapType.FRAME).resource
-                try:
-                    return Seen(what.base, machine.seen(what.base, what.size))
-                except LookupError as problem:
-                    raise LocalMisuse(str(problem)) from None
-            case Notify():
-                machine.charge("ipi_send")
-                machine.ipi(self._capability(dcb, address, CapType.IRQ).resource.base)
-                return None
-            case SetRoot(table):
-                self._capability(dcb, address, CapType.DISPATCHER)
-                self._set_root(dcb, table)
-                return None
-            case Emit(event):
-                self._capability(dcb, address, CapType.ID)
-                machine.emit(event)
-                return None
-            case NextInput():
-                self._capability(dcb, address, CapType.ID)
-                return machine.next_input()
+        self._machine.charge("cap_invoke")
+        kind = type(request)
+        if kind in self._anybodys:
+            return self._anybodys[kind](dcb, address, request)
         self._capability(dcb, address, CapType.KERNEL)
-        return self._privileged(request)
+        if kind not in self._monitors:
+            raise LocalMisuse(f"not a request: {request!r}")
+        return self._monitors[kind](request)
+
+    # For any dispatcher
+
+    def _open_window(self, dcb: Dcb, address: int, request: OpenWindow) -> Lines:
+        frame = self._capability(dcb, address, CapType.FRAME)
+        if not frame.rights & READ or not frame.rights & WRITE:
+            refuse("rights", right="load and store")
+        what, (offset, count) = frame.resource, (request.offset, request.count)
+        if offset < 0 or offset + 64 * count > what.size:
+            raise LocalMisuse(f"{count} lines from byte {offset} are not inside a frame of {what.size} bytes")
+        return self._window(what.base + offset, count)
+
+    def _address_of(self, dcb: Dcb, address: int, request: AddressOf) -> Seen:
+        what = self._capability(dcb, address, CapType.FRAME).resource
+        try:
+            return Seen(what.base, self._machine.seen(what.base, what.size))
+        except LookupError as problem:
+            raise LocalMisuse(str(problem)) from None
+
+    def _notify(self, dcb: Dcb, address: int, request: Notify) -> None:
+        self._machine.charge("ipi_send")
+        self._machine.ipi(self._capability(dcb, address, CapType.IRQ).resource.base)
+
+    def _set_root(self, dcb: Dcb, address: int, request: SetRoot) -> None:
+        self._capability(dcb, address, CapType.DISPATCHER)
+        holding = self._holdings[dcb.number]
+        found = holding.cspace.capability(request.table)
+        info = found.resource.info
+        if info.isa != self._driver.model.paging or info.level != 0:
+            raise CapabilityError(f"{info.name} is no root table of {self._driver.model.isa}", code="wrong-type")
+        if holding.root is not None:
+            self._settle(release(self._mdb, self._machine, holding.root))
+        holding.root = hold(found)
+        dcb.root = found.resource.base
+        self._machine.charge("context_switch")
+        self._machine.install(dcb.root)
+
+    def _emit(self, dcb: Dcb, address: int, request: Emit) -> None:
+        self._capability(dcb, address, CapType.ID)
+        self._machine.emit(request.event)
+
+    def _next_input(self, dcb: Dcb, address: int, request: NextInput) -> Input | None:
+        self._capability(dcb, address, CapType.ID)
+        return self._machine.next_input()
 
     # For the monitor
 
-    def _privileged(self, request: Request[object]) -> object:
-        machine = self._machine
-        match request:
-            case StartCore(core, channel, slots):
-                if not self._driver.routes.known(core):
-                    raise LocalMisuse(f"core {core} is not in the core table")
-                machine.charge("start_core")
-                machine.start(core, channel, slots)
-            case OpenRaw(base, count):
-                return self._window(base, count)
-            case NotifyCore(core):
-                machine.charge("ipi_send")
-                machine.ipi(core)
-            case GiveFrame(base, size, holder, rights):
-                return self._give(holder, CapType.FRAME, base, size, rights)
-            case GiveRam(base, size, holder, rights):
-                return self._give(holder, CapType.RAM, base, size, rights)
-            case GiveNotify(core, holder):
-                return self._give(holder, CapType.IRQ, core, 0, ALL_RIGHTS)
-            case RangeOf(holder, cptr_, ram):
-                kind = CapType.RAM if ram else CapType.FRAME
-                memory = self._capability(self._driver.dispatcher(holder), cptr_, kind)
-                if not memory.rights & GRANT:
-                    refuse("rights", right="be sent")
-                return MemoryRange(memory.resource.base, memory.resource.size, memory.rights)
-            case CreateDispatcher():
-                return self._create(request)
-            case RunDispatcher(number) | WakeDispatcher(number):
-                self._driver.make_runnable(self._driver.dispatcher(number))
-            case ConnectLocal(a, b, slots):
-                return self._connect(self._driver.dispatcher(a), self._driver.dispatcher(b), slots)
-            case DisconnectLocal(number, side):
-                self._disconnect(self._driver.dispatcher(number), side)
-            case DropPage(number, virtual):
-                root = self._holdings[number].root if number in self._holdings else None
-                if root is not None and root.alive:
-                    self._settle(drop(root, machine, virtual))
-            case _:
-                raise LocalMisuse(f"not a request: {request!r}")
-        return None
+    def _start_core(self, request: StartCore) -> None:
+        if not self._driver.routes.known(request.core):
+            raise LocalMisuse(f"core {request.core} is not in the core table")
+        self._machine.charge("start_core")
+        self._machine.start(request.core, request.channel, request.slots)
+
+    def _open_raw(self, request: OpenRaw) -> Lines:
+        return self._window(request.address, request.count)
+
+    def _notify_core(self, request: NotifyCore) -> None:
+        self._machine.charge("ipi_send")
+        self._machine.ipi(request.core)
+
+    def _give_memory(self, request: GiveFrame | GiveRam) -> int:
+        kind = CapType.FRAME if isinstance(request, GiveFrame) else CapType.RAM
+        return self._give(request.holder, kind, request.base, request.size, request.rights)
+
+    def _give_notify(self, request: GiveNotify) -> int:
+        return self._give(request.holder, CapType.IRQ, request.core, 0, ALL_RIGHTS)
+
+    def _range_of(self, request: RangeOf) -> MemoryRange:
+        kind = CapType.RAM if request.ram else CapType.FRAME
+        memory = self._capability(self._driver.dispatcher(request.holder), request.cptr, kind)
+        if not memory.rights & GRANT:
+            refuse("rights", right="be sent")
+        return MemoryRange(memory.resource.base, memory.resource.size, memory.rights)
+
+    def _wake(self, request: RunDispatcher | WakeDispatcher) -> None:
+        self._driver.make_runnable(self._driver.dispatcher(request.number))
+
+    def _drop_page(self, request: DropPage) -> None:
+        holding = self._holdings.get(request.number)
+        root = holding.root if holding is not None else None
+        if root is not None and root.alive:
+            self._settle(drop(root, self._machine, request.address))
 
     def _create(self, request: CreateDispatcher) -> int:
         if self._driver.next_number >= BELLS:
@@ -240,9 +267,10 @@ class Invocations:
         self._place_endpoint(monitor, address, dcb, self._buffer(dcb, CLIENT_SLOTS))
         return dcb.number
 
-    def _connect(self, a: Dcb, b: Dcb, slots: int) -> LocalPair:
+    def _connect(self, request: ConnectLocal) -> LocalPair:
         """Each gets a buffer and an EndPoint of the other's; the CPtr's upper half is the own buffer."""
-        (own_a, to_b), (own_b, to_a) = self._side(a, slots), self._side(b, slots)
+        a, b = self._driver.dispatcher(request.a), self._driver.dispatcher(request.b)
+        (own_a, to_b), (own_b, to_a) = self._side(a, request.slots), self._side(b, request.slots)
         self._place_endpoint(a, to_b, b, own_b)
         self._place_endpoint(b, to_a, a, own_a)
         return LocalPair(to_b | own_a << 32, to_a | own_b << 32)
@@ -256,7 +284,8 @@ class Invocations:
         holding.buffers[number] = dcb.user.buffers[number] = LocalBuffer(slots)
         return number, address
 
-    def _disconnect(self, dcb: Dcb, side: int) -> None:
+    def _disconnect(self, request: DisconnectLocal) -> None:
+        dcb, side = self._driver.dispatcher(request.number), request.side
         address = side & 0xFFFF_FFFF
         self._settle(release(self._mdb, self._machine, self._capability(dcb, address, CapType.END_POINT)))
         if dcb is self._driver.monitor:
@@ -321,19 +350,6 @@ class Invocations:
     def _place_endpoint(self, holder: Dcb, address: int, target: Dcb, buffer: int) -> None:
         slot = self._holdings[holder.number].cspace.slot(address)
         endow(self._mdb, slot, CapType.END_POINT, self._holdings[target.number].base, badge=buffer + 1)
-
-    def _set_root(self, dcb: Dcb, table: int) -> None:
-        holding = self._holdings[dcb.number]
-        found = holding.cspace.capability(table)
-        info = found.resource.info
-        if info.isa != self._driver.model.paging or info.level != 0:
-            raise CapabilityError(f"{info.name} is no root table of {self._driver.model.isa}", code="wrong-type")
-        if holding.root is not None:
-            self._settle(release(self._mdb, self._machine, holding.root))
-        holding.root = hold(found)
-        dcb.root = found.resource.base
-        self._machine.charge("context_switch")
-        self._machine.install(dcb.root)
 
     def _settle(self, outcome: Outcome) -> None:
         for charge in outcome.costs:

@@ -68,18 +68,18 @@ class CSpace:
 
     def slot(self, address: int) -> Slot:
         """The slot to put a capability into; needs the right to write to its CNode."""
-        return self._find(address, WRITE)
+        return Slot(self._cnode(address, WRITE), address & 0xFF, address)
 
     def capability(self, address: int) -> Capability:
         """The capability at `address`; refused (`slot-empty`) when there is none."""
-        slot = self._find(address, READ)
-        found = slot.cnode.slots.get(slot.number)
+        found = self._cnode(address, READ).slots.get(address & 0xFF)
         if found is None:
             refuse("slot-empty", address=address)
         return found
 
-    def _find(self, address: int, right: int) -> Slot:
-        level1, number = address >> 8, address & 0xFF
+    def _cnode(self, address: int, right: int) -> Resource:
+        """The CNode that holds the slot at `address`."""
+        level1 = address >> 8
         if level1 == ROOT >> 8:
             holder = self.root
         elif 0 <= level1 < CNODE_SLOTS:
@@ -93,4 +93,4 @@ class CSpace:
             refuse("bad-address", address=address)
         if not holder.rights & right:
             refuse("rights", right="write to its CNode" if right == WRITE else "read its CNode")
-        return Slot(holder.resource, number, address)
+        return holder.resource
