@@ -33,10 +33,11 @@ PAYLOAD = 56
 """Bytes of a message: a line less its header word."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Watch:
     """True as soon as the first 8-byte word of line `index` of `lines` differs from `word`.  `maintained`:
-    whoever polls it has to invalidate the line before each look, as memory is what counts."""
+    whoever polls it has to invalidate the line before each look, as memory is what counts.  Not frozen, as one is made
+    for each wait."""
 
     lines: Lines
     index: int

@@ -65,7 +65,6 @@ static const struct {
     {"multikernel.system.operations", "Spend", offsetof(State, spend)},
     {"multikernel.system.operations", "Maintain", offsetof(State, maintain)},
     {"multikernel.system.operations", "PollWait", offsetof(State, poll_wait)},
-    {"multikernel.system.operations", "Self", offsetof(State, self)},
     {"multikernel.system.operations", "UserLevel", offsetof(State, user_level)},
     {"multikernel.system.machine", "Trapped", offsetof(State, trapped)},
     {"multikernel.system.machine", "Interrupted", offsetof(State, interrupted)},
@@ -77,12 +76,13 @@ static const struct {
     {NULL, "error", offsetof(State, str_error)},
     {NULL, "code", offsetof(State, str_code)},
     {NULL, "value", offsetof(State, str_value)},
-    {NULL, "thread", offsetof(State, str_thread)},
     {NULL, "cached", offsetof(State, str_cached)},
     {NULL, "address", offsetof(State, str_address)},
     {NULL, "data", offsetof(State, str_data)},
     {NULL, "name", offsetof(State, str_name)},
     {NULL, "times", offsetof(State, str_times)},
+    {NULL, "serve", offsetof(State, str_serve)},
+    {NULL, "ended", offsetof(State, str_ended)},
 };
 #define TAKEN_COUNT (sizeof TAKEN / sizeof *TAKEN)
 

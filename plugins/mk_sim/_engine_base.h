@@ -21,9 +21,9 @@ typedef struct {
     PyTypeObject *engine, *actor, *port, *pause, *caches, *hand, *window, *touch, *run;
     PyObject *misuse, *error, *raised, *stream, *sha256;
     PyObject *load_line, *store_line, *clock, *cycles, *fence, *spend, *poll_wait, *maintain;
-    PyObject *self, *user_level, *trapped, *interrupted, *timer_fired;
-    PyObject *str_registers, *str_again, *str_poller, *str_until, *str_error, *str_code, *str_value, *str_thread, *str_cached;
-    PyObject *str_address, *str_data, *str_name, *str_times;
+    PyObject *user_level, *trapped, *interrupted, *timer_fired;
+    PyObject *str_registers, *str_again, *str_poller, *str_until, *str_error, *str_code, *str_value, *str_cached;
+    PyObject *str_address, *str_data, *str_name, *str_times, *str_serve, *str_ended;
 } State;
 
 enum { CALL, RESUME, CHECK, ALARM, POKED, ARRIVAL, HALT, COMPLETED, DRAIN };

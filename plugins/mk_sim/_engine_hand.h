@@ -356,8 +356,8 @@ static int ended(Run *run, PyObject *registers, PyObject *value)
         if (trace)
             PyException_SetTraceback(error, trace);
     }
-    PyObject *done = PyObject_CallMethod(run->user, "ended", "OOO", registers, value ? value : Py_None,
-                                         error ? error : Py_None);
+    PyObject *done = PyObject_CallMethodObjArgs(run->user, run->hand->actor->engine->state->str_ended, registers,
+                                                value ? value : Py_None, error ? error : Py_None, NULL);
     Py_XDECREF(type);
     Py_XDECREF(error);
     Py_XDECREF(trace);
@@ -409,19 +409,9 @@ static PyObject *next_operation(Run *run)
                 }
         }
         if (operation && PyType_IsSubtype(Py_TYPE(operation), (PyTypeObject *)state->user_level)) {
-            PyObject *thread = OBJECT(Py_TYPE(operation)) == state->self
-                                   ? PyObject_GetAttr(registers, state->str_thread)
-                                   : none(); /* None as well in the scheduler, which has none and is told so */
-            if (thread && thread != Py_None) {
-                failed = PyObject_SetAttr(registers, state->str_value, thread) < 0;
-            } else if (thread) {
-                PyObject *served = PyObject_CallMethod(run->user, "serve", "OO", operation, registers);
-                failed = !served;
-                Py_XDECREF(served);
-            } else {
-                failed = 1;
-            }
-            Py_XDECREF(thread);
+            PyObject *served = PyObject_CallMethodObjArgs(run->user, state->str_serve, operation, registers, NULL);
+            failed = !served;
+            Py_XDECREF(served);
             Py_CLEAR(operation);
         }
         Py_XDECREF(registers);

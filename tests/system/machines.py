@@ -198,6 +198,8 @@ class FakeMachine(Machine):
 class Waiting:
     """A scheduler with nothing to run blocks until a message or its next timer."""
 
+    up = False
+
     def __init__(self, user: UserDispatcher) -> None:
         self._user = user
 

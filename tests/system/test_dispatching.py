@@ -23,7 +23,6 @@ from multikernel.system.operations import (
     Park,
     RaiseTrap,
     Reschedule,
-    Self,
     SendLocal,
     Yield,
 )
@@ -218,7 +217,7 @@ def test_a_parked_thread_gets_what_it_is_woken_with() -> None:
     threads = []
 
     async def sleeper() -> None:
-        threads.append(await Self())
+        threads.append(user.current())
         log.append(await Park())
 
     async def waker() -> None:
@@ -337,6 +336,8 @@ def test_a_fault_of_the_scheduler_itself_has_its_own_entry_and_ends_that_dispatc
     core, log = Core(), Log()
 
     class Careless:
+        up = False
+
         async def block(self) -> None:
             await Access(64)
 

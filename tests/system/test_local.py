@@ -11,7 +11,7 @@ from multikernel.interfaces import PAYLOAD
 from multikernel.system.dispatcher import LocalBuffer, Upcall, UserDispatcher
 from multikernel.system.lmp import LocalEndpoint, LocalMemory
 from multikernel.system.machine import Dcb
-from multikernel.system.operations import Block, Clock, Compute, Park, Self, SendLocal, Yield
+from multikernel.system.operations import Block, Clock, Compute, Park, SendLocal, Yield
 from tests.system.machines import Core
 
 CPTR = 4
@@ -19,7 +19,7 @@ CPTR = 4
 
 async def receive(user: UserDispatcher, buffer: LocalBuffer) -> bytes:
     while not buffer.messages:
-        buffer.waiter = await Self()
+        buffer.waiter = user.current()
         await Park()
     return buffer.messages.popleft()
 

@@ -110,6 +110,8 @@ async def _main(program: ProgramMain, dispatcher: Dispatcher, user: UserDispatch
 class _Never:
     """The monitor's one thread never parks, so its scheduler never waits."""
 
+    up = False
+
     async def block(self) -> None:
         await Block(None)
 

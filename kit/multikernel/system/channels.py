@@ -77,7 +77,9 @@ class Channel:
 
     def __init__(self, carrier: Carrier, peer: int, bell: PeerBell | None, message: Wait, room: Wait) -> None:
         self.peer = peer
-        self._endpoint = carrier
+        self._put = carrier.try_send
+        self._take = carrier.poll
+        self._ack_interval = carrier.ack_interval
         self._bell = bell
         self._message = message
         self._room = room
@@ -85,41 +87,43 @@ class Channel:
 
     async def try_send(self, payload: bytes) -> None:
         """Send at most 56 bytes.  Raises Busy, having sent nothing, when the window is full."""
-        if not await self._endpoint.try_send(payload):
+        if not await self._put(payload):
             raise Busy("the window is full")
         await self._ring()
 
     async def send(self, payload: bytes) -> None:
         """Send, waiting for room: back-pressure."""
-        while not await self._endpoint.try_send(payload):
+        while not await self._put(payload):
             await self._ring()
             await self._room()
-        await self._ring()
+        if self._bell is not None:
+            await self._bell.ring()
 
     async def send_batch(self, payloads: Sequence[bytes]) -> None:
         """Send all in order, with one fence and one look at the bell for as many as find room at once."""
         for payload in payloads:
-            while not await self._endpoint.try_send(payload):
+            while not await self._put(payload):
                 await self._ring()
                 await self._room()
         await self._ring()
 
     async def poll(self) -> bytes | None:
         """The next message if it is there."""
-        payload = await self._endpoint.poll()
+        payload = await self._take()
         if payload is not None:
             self._taken += 1
-            if self._taken % self._endpoint.ack_interval == 0:
+            if self._taken % self._ack_interval == 0:
                 await self._ring()
         return payload
 
     async def recv(self) -> bytes:
         """The next message; waits for it."""
-        while True:
-            payload = await self.poll()
-            if payload is not None:
-                return payload
+        while (payload := await self._take()) is None:
             await self._message()
+        self._taken += 1
+        if self._taken % self._ack_interval == 0:
+            await self._ring()
+        return payload
 
     async def _ring(self) -> None:
         if self._bell is not None:

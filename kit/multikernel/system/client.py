@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from multikernel.errors import PeerError
 from multikernel.system.environment import MONITOR
 from multikernel.system.messages import Connected, Done, decode, encode
-from multikernel.system.operations import Park, Reschedule, Self, SendLocal, Yield
+from multikernel.system.operations import Park, Reschedule, SendLocal, Yield
 
 if TYPE_CHECKING:
     from multikernel.system.dispatcher import Thread, UserDispatcher
@@ -51,7 +51,7 @@ class MonitorClient:
         """Send the message `make` gives for a request number, as `say` does; its answer."""
         self._requests += 1
         request = self._requests
-        self._asked[request] = await Self()
+        self._asked[request] = self._user.current()
         await self.say(make(request), direct)
         if request not in self._answers:
             await Park()

@@ -7,7 +7,7 @@
     registers serve ended    what a platform needs that does the work of `step` itself
 
 An activation runs the scheduler, disabled: while `disabled` is true the driver saves to the disabled
-area and resumes without an upcall.  `Jump` continues a thread and enables.  An enabled thread that is
+area and resumes without an upcall.  It ends with the thread that goes on, enabled.  An enabled thread that is
 interrupted lies in the driver's enabled area; the next `run` upcall takes it from there into the run
 queue.  Waiting is in `waitset.py`; the model is that of scheduler activations (Anderson et al., TOCS
 1992) as Barrelfish uses it (Baumann et al., SOSP 2009, 4.5).
@@ -29,11 +29,9 @@ from typing import TYPE_CHECKING, Protocol
 from multikernel.system.operations import (
     Clock,
     Exit,
-    Jump,
     Operation,
     Park,
     Reschedule,
-    Self,
     Spend,
 )
 
@@ -69,13 +67,16 @@ class Poller(Protocol):
 
 
 class Waiting(Protocol):
-    """How a dispatcher waits when no thread can run (`waitset.py`)."""
+    """How a dispatcher waits when no thread can run (`waitset.py`).  `up`: those who send to it were told that it does
+    not look."""
+
+    up: bool
 
     async def block(self) -> None:
         """Returns when a thread may have become runnable."""
 
     async def awake(self) -> None:
-        """A new activation has begun."""
+        """A new activation has begun, and `up` is set."""
 
 
 @dataclass(slots=True)
@@ -151,11 +152,12 @@ class UserDispatcher:
         self.traps: Callable[[int], Awaitable[bool]] | None = None
         self.failure: tuple[Thread, BaseException, str] | None = None
         self.upcalls: dict[Upcall, int] = dict.fromkeys(Upcall, 0)
-        self.registers = Context(None, None)
+        self.registers = self._without = Context(None, None)
         self._runnable: deque[Thread] = deque()
         self._watching: dict[int, Thread] = {}
         self._timers: list[tuple[int, int, Thread]] = []
         self._threads = 0
+        self._switch = Spend("thread_switch")
         self._live: dict[int, Thread] = {}
 
     # What the driver and the machine call
@@ -198,15 +200,8 @@ class UserDispatcher:
     def serve(self, operation: Operation[object], current: Context) -> None:
         """`step` came to an operation of the scheduler's, of the registers `current`."""
         thread = current.thread
-        if isinstance(operation, Jump):
-            self.registers = operation.thread.context
-            self.disabled = False
-            return
         if thread is None:
             raise RuntimeError(f"{self.name}: {type(operation).__name__} in the thread scheduler")
-        if isinstance(operation, Self):
-            current.value = thread
-            return
         if isinstance(operation, Park):
             thread.parked = True
         elif isinstance(operation, Reschedule):
@@ -216,11 +211,15 @@ class UserDispatcher:
     def ended(self, current: Context, value: object, error: Exception | None) -> None:
         """The code of the registers `current` has returned `value`, or raised `error`."""
         thread = current.thread
-        if thread is None:  # the scheduler itself: there is no going on, so the dispatcher ends
+        if thread is None and isinstance(value, Thread):  # the scheduler: this one goes on
+            self.registers = value.context
+            self.disabled = False
+            return
+        if thread is None:  # there is no going on, so the dispatcher ends
             if error is not None and self.failure is None:
                 scheduler = Thread(0, "scheduler", Context(None, None))
                 self.failure = (scheduler, error, "".join(traceback.format_exception(error)))
-            self.registers = Context(None, None)
+            self.registers = self._without
             return
         del self._live[thread.number]
         thread.done, thread.result, thread.error = True, value, error
@@ -245,7 +244,7 @@ class UserDispatcher:
 
     def save(self) -> Context:
         """The registers, for a save area; the dispatcher is left without."""
-        context, self.registers = self.registers, Context(None, None)
+        context, self.registers = self.registers, self._without
         return context
 
     def restore(self, context: Context) -> None:
@@ -275,10 +274,17 @@ class UserDispatcher:
             thread.context.value = value
             self._runnable.append(thread)
 
+    def current(self) -> Thread:
+        """The thread that runs.  RuntimeError in the scheduler."""
+        thread = self.registers.thread
+        if thread is None:
+            raise RuntimeError(f"{self.name}: the thread scheduler is no thread")
+        return thread
+
     async def join(self, thread: Thread) -> object:
         """The thread's result, or its error raised here."""
         if not thread.done:
-            thread.joiners.append(await Self())
+            thread.joiners.append(self.current())
             await Park()
         if thread.error is not None:
             raise thread.error
@@ -286,7 +292,7 @@ class UserDispatcher:
 
     async def sleep(self, ns: int) -> None:
         """Stop this thread for at least `ns` nanoseconds."""
-        thread = await Self()
+        thread = self.current()
         heapq.heappush(self._timers, (await Clock() + ns, thread.number, thread))
         await Park()
 
@@ -298,10 +304,10 @@ class UserDispatcher:
         """When the next sleeper is due, in ns since boot."""
         return self._timers[0][0] if self._timers else None
 
-    def watch_for(self, thread: Thread, watch: Watch) -> int:
-        """Wake `thread` when `watch` is true; gives the key."""
+    def watch_for(self, watch: Watch) -> int:
+        """Wake the thread that runs when `watch` is true; gives the key."""
         key = self.poller.arm(watch)
-        self._watching[key] = thread
+        self._watching[key] = self.current()
         return key
 
     def fired(self, key: int) -> Thread | None:
@@ -318,7 +324,8 @@ class UserDispatcher:
 
     # The scheduler, disabled
 
-    async def _activate(self, entry: Upcall, argument: object, interrupted: Context | None) -> None:
+    async def _activate(self, entry: Upcall, argument: object, interrupted: Context | None) -> Thread | None:
+        """One activation: the thread that goes on, or None when the dispatcher is done."""
         if interrupted is not None and interrupted.thread is not None:
             interrupted.thread.context = interrupted
             if entry in (Upcall.PAGE_FAULT, Upcall.TRAP):
@@ -327,23 +334,24 @@ class UserDispatcher:
                 self._runnable.appendleft(interrupted.thread)
         elif entry is Upcall.PAGE_FAULT_DISABLED:
             raise UnhandledFault(f"page fault in the thread scheduler: {argument}")
-        if self.waiting is not None:
-            await self.waiting.awake()
-        while True:
-            if self.exited or not self._live or self.waiting is None:
-                await Exit()
-                return
-            self._deliver()
-            timer = self.next_timer()
-            if timer is not None:
+        waiting, runnable, timers = self.waiting, self._runnable, self._timers
+        if waiting is not None and waiting.up:
+            await waiting.awake()
+        while waiting is not None and self._live and not self.exited:
+            for buffer in self.buffers:  # wake those whose local messages have come
+                if buffer.waiter is not None and buffer.messages:
+                    thread, buffer.waiter = buffer.waiter, None
+                    self.wake(thread)
+            if timers:
                 now = await Clock()
-                while self._timers and self._timers[0][0] <= now:
-                    self.wake(heapq.heappop(self._timers)[2])
-            if self._runnable:
-                thread = self._runnable.popleft()
-                await Spend("thread_switch")
-                await Jump(thread)
-            await self.waiting.block()
+                while timers and timers[0][0] <= now:
+                    self.wake(heapq.heappop(timers)[2])
+            if runnable:
+                thread = runnable.popleft()
+                await self._switch
+                return thread
+            await waiting.block()
+        return None
 
     def _handler(self, entry: Upcall, argument: object, thread: Thread) -> None:
         """Start the self-paging or exception thread; the interrupted one waits for its verdict."""
@@ -364,13 +372,6 @@ class UserDispatcher:
 
         self._runnable.appendleft(self.spawn(f"{entry.value}-handler", handle()))
         self._runnable.pop()  # spawn queued it last; a fault is handled before anything else
-
-    def _deliver(self) -> None:
-        """Wake the threads whose local message buffers have something."""
-        for buffer in self.buffers:
-            if buffer.messages and buffer.waiter is not None:
-                thread, buffer.waiter = buffer.waiter, None
-                self.wake(thread)
 
     def _to_scheduler(self) -> None:
         self.disabled = True

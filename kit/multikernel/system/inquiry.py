@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from multikernel.system.operations import Park, Self
+from multikernel.system.operations import Park
 
 if TYPE_CHECKING:
     from multikernel.system.channels import Channel
@@ -31,7 +31,7 @@ class Turns:
 
     async def __aenter__(self) -> None:
         if self._taken:
-            self._waiting.append(await Self())
+            self._waiting.append(self._user.current())
             await Park()  # whoever wakes this thread leaves it the turn
         self._taken = True
 

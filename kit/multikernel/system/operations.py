@@ -3,7 +3,7 @@
 An operation is an object that yields itself to whoever drives the coroutine and is answered with its
 result.  Three kinds, by who answers:
 
-    user level   the dispatcher itself: `Park`, `Reschedule`, `Jump`; never seen by the machine
+    user level   the dispatcher itself: `Park`, `Reschedule`; never seen by the machine
     hardware     the machine, without the CPU driver: compute, memory, clock, polling
     traps        the CPU driver: invocations, local messages, yield, block
 
@@ -24,7 +24,6 @@ from multikernel.system.words import Words
 if TYPE_CHECKING:
     from multikernel.events import Witnessed
     from multikernel.system.caps.requests import CapRequest
-    from multikernel.system.dispatcher import Thread
     from multikernel.system.requests import Request
 
 T_co = TypeVar("T_co", covariant=True)
@@ -310,21 +309,6 @@ class Park(UserLevel[T_co]):
 
 class Reschedule(UserLevel[None]):
     """Let other runnable threads of this dispatcher go first."""
-
-    __slots__ = ()
-
-
-class Jump(UserLevel[None]):
-    """From the scheduler, which is disabled: continue `thread`, enabled.  Never returns."""
-
-    __slots__ = ("thread",)
-
-    def __init__(self, thread: Thread) -> None:
-        self.thread = thread
-
-
-class Self(UserLevel["Thread"]):
-    """The thread that asks."""
 
     __slots__ = ()
 

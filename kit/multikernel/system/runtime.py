@@ -57,7 +57,6 @@ from multikernel.system.operations import (
     Operation,
     Park,
     Reschedule,
-    Self,
     Yield,
 )
 from multikernel.system.requests import Emit, Notify, OpenWindow
@@ -66,6 +65,8 @@ from multikernel.system.vspace import Frame, Memory, VSpace
 from multikernel.system.waitset import WaitSet
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from multikernel.blueprint import PairClass
     from multikernel.interfaces import Carrier, Watch
     from multikernel.system.dispatcher import Thread
@@ -90,7 +91,7 @@ class Mailbox(Generic[T]):
     async def get(self) -> T:
         """The oldest item; waits for one."""
         while not self._items:
-            self._waiting.append(await Self())
+            self._waiting.append(self._dispatcher.environment.user.current())
             await Park()
         return self._items.popleft()
 
@@ -305,11 +306,11 @@ class Dispatcher:
         peer_bell = PeerBell(bell, shared, partial(_interrupt, told.notify))
         endpoint = transport.open(environment.memory(lines), pair.slots, told.side)
 
-        async def message() -> None:
-            await self._waitset.line(told.address, endpoint.watch())
+        def message() -> Awaitable[None]:
+            return self._waitset.line(told.address, endpoint.watch())
 
-        async def room() -> None:
-            await self._waitset.line(told.address, endpoint.room())
+        def room() -> Awaitable[None]:
+            return self._waitset.line(told.address, endpoint.room())
 
         return Channel(endpoint, told.peer, peer_bell, message, room)
 

@@ -39,7 +39,7 @@ from multikernel.system.messages import (
     decode,
     encode,
 )
-from multikernel.system.operations import Invoke, InvokeCap, Park, Self
+from multikernel.system.operations import Invoke, InvokeCap, Park
 from multikernel.system.page_tables import READ, WRITE, RegionFormat, TableFormat, format_of
 from multikernel.system.requests import AddressOf, Seen, SetRoot
 from multikernel.system.routes import TREES
@@ -139,7 +139,7 @@ class Memory:
             left = answer.largest if isinstance(answer, RamGranted) else 0
             raise LocalMisuse(f"no {size} bytes of memory near core {near}; the largest piece left has {left} bytes")
         while not self._arrived:
-            self._waiting = await Self()
+            self._waiting = self._environment.user.current()
             await Park()
         return self._arrived.popleft()
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from multikernel.system.operations import Block, Clock, Park, PollWait, Self
+from multikernel.system.operations import Block, Clock, Park, PollWait
 
 if TYPE_CHECKING:
     from multikernel.interfaces import Watch
@@ -38,31 +38,31 @@ class WaitSet:
         self._bell = bell
         self._register = register
         self._poll_ns = poll_ns
-        self._watches: dict[int, tuple[int, Watch]] = {}
-        self._registered: dict[int, None] = {}
-        self._up = False
+        self._fresh: dict[int, tuple[int, Watch]] = {}  # watches armed and not handed over
+        self.up = False
         dispatcher.waiting = self
 
     async def line(self, channel: int, watch: Watch) -> None:
         """Stop this thread until `watch`, a line of the channel memory at `channel`, is true."""
         dispatcher = self._dispatcher
-        key = dispatcher.watch_for(await Self(), watch)
-        self._watches[key] = (channel, watch)
-        while dispatcher.alone() and key in dispatcher.watches_armed():
+        key = dispatcher.watch_for(watch)
+        self._fresh[key] = (channel, watch)
+        armed = dispatcher.watches_armed()
+        while key in armed and dispatcher.alone():
             until = await Clock() + self._poll_ns
             timer = dispatcher.next_timer()
             found = await PollWait(until if timer is None else min(until, timer))
             if found < 0:
                 break
-            self._forget(found)
+            self._fresh.pop(found, None)
             dispatcher.fired(found)
-        if key in dispatcher.watches_armed():
+        if key in armed:
             await Park()
 
     async def local(self, buffer: LocalBuffer) -> None:
         """Stop this thread until `buffer` has a message."""
         if not buffer.messages:
-            buffer.waiter = await Self()
+            buffer.waiter = self._dispatcher.current()
             await Park()
 
     async def block(self) -> None:
@@ -71,11 +71,10 @@ class WaitSet:
         if dispatcher.poller.armed():
             if await self._poll(self._poll_ns):
                 return
-            fresh = [key for key in self._watches if key not in self._registered]
-            if fresh:
-                await self._register([self._watches[key] for key in fresh])
-                self._registered.update(dict.fromkeys(fresh))
-            self._up = True
+            if self._fresh:
+                fresh, self._fresh = self._fresh, {}
+                await self._register(list(fresh.values()))
+            self.up = True
             await self._bell.up()
             if await self._poll(0):
                 await self.awake()
@@ -91,8 +90,8 @@ class WaitSet:
     async def awake(self) -> None:
         """The dispatcher looks again: the scheduler calls this at the beginning of each activation, as
         one that blocked is not returned to."""
-        if self._up:
-            self._up = False
+        if self.up:
+            self.up = False
             await self._bell.down()
 
     async def _poll(self, ns: int) -> bool:
@@ -100,11 +99,8 @@ class WaitSet:
         until = await Clock() + ns
         timer = dispatcher.next_timer()
         found = await PollWait(until if timer is None else min(until, timer))
-        if found >= 0:
-            self._forget(found)
-            dispatcher.fired(found)
-        return found >= 0
-
-    def _forget(self, key: int) -> None:
-        self._watches.pop(key, None)
-        self._registered.pop(key, None)
+        if found < 0:
+            return False
+        self._fresh.pop(found, None)
+        dispatcher.fired(found)
+        return True
