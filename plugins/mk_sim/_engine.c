@@ -65,6 +65,9 @@ static const struct {
     {"multikernel.system.operations", "Spend", offsetof(State, spend)},
     {"multikernel.system.operations", "Maintain", offsetof(State, maintain)},
     {"multikernel.system.operations", "PollWait", offsetof(State, poll_wait)},
+    {"multikernel.system.ring", "arrived", offsetof(State, arrived)},
+    {"multikernel.system.ring", "acknowledged", offsetof(State, acknowledged)},
+    {"multikernel.interfaces", "Watch", offsetof(State, watch)},
     {"multikernel.system.operations", "UserLevel", offsetof(State, user_level)},
     {"multikernel.system.machine", "Trapped", offsetof(State, trapped)},
     {"multikernel.system.machine", "Interrupted", offsetof(State, interrupted)},
@@ -102,7 +105,8 @@ static int exec_module(PyObject *module)
         add_type(module, &port_spec, &state->port) < 0 || add_type(module, &pause_spec, &state->pause) < 0 ||
         add_type(module, &caches_spec, &state->caches) < 0 || add_type(module, &hand_spec, &state->hand) < 0 ||
         add_type(module, &window_spec, &state->window) < 0 || add_type(module, &touch_spec, &state->touch) < 0 ||
-        add_type(module, &run_spec, &state->run) < 0)
+        add_type(module, &sender_spec, &state->sender) < 0 ||
+        add_type(module, &receiver_spec, &state->receiver) < 0 || add_type(module, &run_spec, &state->run) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "SOURCE_HASH", MK_SOURCE_HASH);
 }

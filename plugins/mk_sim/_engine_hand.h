@@ -2,7 +2,8 @@
  * `_engine.c`; the oracle is `Machine.run` over the handlers of `SimMachine`.
  *
  *   Hand(caches, core, actor, handlers, seen, costs, mhz)     pending   run(user, until_ns)   window(line, count, coherent)
- *   Window                                                    cached lines: `operations.WindowLines`
+ *   Window                                                    cached lines: `operations.WindowLines`; halves of rings
+ *                                                             over them: `_engine_ring.h`
  *
  * `run` steps a dispatcher and carries out loads, stores, fences, clocks and named costs itself; what else there is goes
  * to the handlers, in Python.  Traps end it.
@@ -90,6 +91,47 @@ static Request *begin_fetch(Caches *caches, Core *core, int64_t line)
     return request;
 }
 
+/* A load or store where it is awaited: 1 if it was carried out, 0 if something could come between, -1 on error. */
+
+static int free_until(const Hand *hand, int64_t clock) { return !hand->pending && clock < hand->until; }
+
+static int store_at_once(Hand *hand, int64_t line, PyObject *data)
+{
+    Core *core = hand->core;
+    int64_t clock = hand->actor->clock + core->hit_ps;
+    if (!free_until(hand, clock) || core->stores >= core->capacity)
+        return 0;
+    if (stored(hand, line, data) < 0)
+        return -1;
+    hand->actor->clock = clock;
+    return put_store(hand->caches, core, clock, line, data) < 0 ? -1 : 1;
+}
+
+static int load_at_once(Hand *hand, int64_t line, PyObject **data)
+{
+    Core *core = hand->core;
+    int64_t clock = hand->actor->clock + core->hit_ps;
+    PyObject *found = free_until(hand, clock) && clock <= hand->actor->engine->now + AHEAD_PS ? visible(core, line)
+                                                                                               : NULL;
+    if (!found)
+        return 0;
+    hand->actor->clock = clock;
+    *data = Py_NewRef(found);
+    if (sight(hand, line, found) < 0) {
+        Py_CLEAR(*data);
+        return -1;
+    }
+    return 1;
+}
+
+/* The operation that leaves when it was not: `data` is NULL for a load. */
+static PyObject *operation_of(const Hand *hand, int64_t line, PyObject *data)
+{
+    State *state = hand->actor->engine->state;
+    return data ? PyObject_CallFunction(state->store_line, "LOO", (long long)line * 64, Py_True, data)
+                : PyObject_CallFunction(state->load_line, "LO", (long long)line * 64, Py_True);
+}
+
 /* What is awaited for a load or store */
 
 static Touch *touch_of(Hand *hand, int64_t line, PyObject *data)
@@ -113,44 +155,22 @@ static Touch *touch_of(Hand *hand, int64_t line, PyObject *data)
 
 static PySendResult carried(Touch *touch, PyObject *sent, PyObject **result)
 {
-    Hand *hand = touch->hand;
-    Actor *actor = hand->actor;
-    Core *core = hand->core;
     *result = NULL;
     if (touch->left) {
         *result = Py_NewRef(sent);
         return PYGEN_RETURN;
     }
-    int64_t clock = actor->clock + core->hit_ps;
-    if (!hand->pending && clock < hand->until) {
-        if (touch->data) {
-            if (core->stores < core->capacity) {
-                if (stored(hand, touch->line, touch->data) < 0)
-                    return PYGEN_ERROR;
-                actor->clock = clock;
-                if (put_store(hand->caches, core, clock, touch->line, touch->data) < 0)
-                    return PYGEN_ERROR;
-                *result = none();
-                return PYGEN_RETURN;
-            }
-        } else if (clock <= actor->engine->now + AHEAD_PS) {
-            PyObject *data = visible(core, touch->line);
-            if (data) {
-                actor->clock = clock;
-                *result = Py_NewRef(data);
-                if (sight(hand, touch->line, data) < 0) {
-                    Py_CLEAR(*result);
-                    return PYGEN_ERROR;
-                }
-                return PYGEN_RETURN;
-            }
-        }
+    int done = touch->data ? store_at_once(touch->hand, touch->line, touch->data)
+                           : load_at_once(touch->hand, touch->line, result);
+    if (done < 0)
+        return PYGEN_ERROR;
+    if (done) {
+        if (touch->data)
+            *result = none();
+        return PYGEN_RETURN;
     }
     touch->left = 1;
-    State *state = actor->engine->state;
-    *result = touch->data ? PyObject_CallFunction(state->store_line, "LOO", (long long)touch->line * 64, Py_True,
-                                                  touch->data)
-                          : PyObject_CallFunction(state->load_line, "LO", (long long)touch->line * 64, Py_True);
+    *result = operation_of(touch->hand, touch->line, touch->data);
     return *result ? PYGEN_NEXT : PYGEN_ERROR;
 }
 
@@ -293,12 +313,16 @@ static void window_dealloc(Window *window)
     Py_DECREF(type);
 }
 
+#include "_engine_ring.h"
+
 static PyMethodDef window_methods[] = {
     {"load", (PyCFunction)window_load, METH_O, "Await it for the line's 64 bytes."},
     {"store", (PyCFunction)(void (*)(void))window_store, METH_FASTCALL, "Await it, and the line is in the buffer."},
     {"clean", (PyCFunction)window_clean, METH_O, "See `operations.Window`."},
     {"invalidate", (PyCFunction)window_invalidate, METH_O, "See `operations.Window`."},
     {"fence", (PyCFunction)window_fence, METH_NOARGS, "See `operations.Window`."},
+    {"sender", (PyCFunction)(void (*)(void))window_sender, METH_FASTCALL, "See `ring.Sender`: first line, slots."},
+    {"receiver", (PyCFunction)(void (*)(void))window_receiver, METH_FASTCALL, "See `ring.Receiver`: first line, slots."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -3,8 +3,10 @@
     hand_of(...)      a `Hand` where the caches are in C and the machine is a plain one, else `Bare`
     WINDOWS           the types of windows: a hand's loads and stores are carried out where they are awaited, if nothing
                       can come between
+    channel_memory()  one side of a channel's: over a hand's window the halves of its rings are in C as well
 
-The handlers of `machine.py` over `Machine.run` are the oracle: tests hold the two to the same deliveries and times.
+The handlers of `machine.py` over `Machine.run`, and the halves of `multikernel/system/ring.py`, are the oracle: tests
+hold the two to the same deliveries and times.
 
 May not know: what a handler does.
 """
@@ -15,13 +17,16 @@ from typing import TYPE_CHECKING
 
 from mk_sim.engine import FOUND
 from multikernel.system.operations import Window
+from multikernel.system.ring import LinesMemory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mk_sim._engine import Hand as Hand
+    from mk_sim._engine import HandWindow as HandWindow
     from mk_sim.coherence import Coherence
     from mk_sim.engine import Actor
+    from multikernel.interfaces import Lines, RingReceiver, RingSender
     from multikernel.system.machine import Handler
     from multikernel.system.operations import Operation
 elif FOUND.module is None:
@@ -29,11 +34,35 @@ elif FOUND.module is None:
     class Hand:
         """There is none without the C half."""
 
+    class HandWindow(Window):
+        """There is none without the C half."""
+
 else:
-    Hand = FOUND.module.Hand
+    Hand, HandWindow = FOUND.module.Hand, FOUND.module.Window
 
 
-WINDOWS: tuple[type[Window], ...] = (Window,) if FOUND.module is None else (Window, FOUND.module.Window)
+WINDOWS: tuple[type[Window], ...] = (Window, HandWindow)
+
+
+class HandMemory(LinesMemory):
+    """Channel memory in a hand's window."""
+
+    def __init__(self, window: HandWindow) -> None:
+        super().__init__(window)
+        self._window = window
+
+    def sender(self, first: int, slots: int) -> RingSender:
+        return self._window.sender(first, slots)
+
+    def receiver(self, first: int, slots: int) -> RingReceiver:
+        return self._window.receiver(first, slots)
+
+
+def channel_memory(lines: Lines, device: Lines | None, here: int, there: int) -> LinesMemory:
+    """See the module.  Arguments are `environment.MemoryMaker`'s; a link over a device has no rings."""
+    if device is None and isinstance(lines, HandWindow):
+        return HandMemory(lines)
+    return LinesMemory(lines, device, here, there)
 
 
 class Bare:

@@ -22,6 +22,7 @@ from mk_sim.devices import attach
 from mk_sim.engine import FOUND, Engine
 from mk_sim.faults import Faults
 from mk_sim.faulty import MILLION, FaultyMachine, Halted
+from mk_sim.hand import channel_memory
 from mk_sim.holds import Holds
 from mk_sim.machine import RUN_AHEAD_PS, SimMachine
 from mk_sim.parameters import NO_LATENCY, derive
@@ -255,7 +256,7 @@ class Simulation:
 
     def _channel_memory(self, lines: Lines, device: Lines | None = None, here: int = 0, there: int = 0) -> LinesMemory:
         self._sides += 1
-        return LinesMemory(lines, device, here, there)
+        return channel_memory(lines, device, here, there)
 
     def interrupt(self, core: int, at_ps: int) -> None:
         machine = self._machines.get(core)

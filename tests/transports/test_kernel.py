@@ -11,6 +11,7 @@ from multikernel import Multikernel, assemble
 from multikernel.blueprint import Span
 from multikernel.events import DeviceFault
 from multikernel.interfaces import BootOptions
+from multikernel.results import Result
 from tests.transports.device_boards import dma_board, mailbox_board
 
 MIXED = str(Path(__file__).with_name("mixed.yaml"))
@@ -34,6 +35,24 @@ def test_real_cores_conform(kernel: Multikernel) -> None:
 def test_the_window_is_the_blueprints_when_nothing_is_read(kernel: Multikernel) -> None:
     slots = {entry.name: entry.slots for entry in kernel.blueprint.pair_classes}
     rows = kernel.run("conform", messages=16)  # a multiple of every window: all is acknowledged
+    for name, window in zip(rows.column("class"), rows.column("window"), strict=True):
+        assert window == slots.get(str(name), window)
+
+
+def conforms_over_rings_in_python(board: str, messages: int) -> Result:
+    """On the simulator machines that are observed do all in Python."""
+    with Multikernel(assemble(board, platform="sim")).boot("sim", BootOptions(observe=True)) as kernel:
+        return kernel.run("conform", messages=messages)
+
+
+def test_every_class_of_pairs_conforms_over_rings_in_python() -> None:
+    transports = conforms_over_rings_in_python("paper-8x4-amd", 150).column("transport")
+    assert {*transports} == {"ump", "lmp"}
+
+
+def test_the_window_is_the_blueprints_over_rings_in_python() -> None:
+    slots = {entry.name: entry.slots for entry in assemble("x86-qemu", platform="sim").pair_classes}
+    rows = conforms_over_rings_in_python("x86-qemu", 16)
     for name, window in zip(rows.column("class"), rows.column("window"), strict=True):
         assert window == slots.get(str(name), window)
 
