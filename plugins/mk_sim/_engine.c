@@ -69,7 +69,6 @@ static const struct {
     {"multikernel.system.ring", "acknowledged", offsetof(State, acknowledged)},
     {"multikernel.interfaces", "Watch", offsetof(State, watch)},
     {"multikernel.system.operations", "UserLevel", offsetof(State, user_level)},
-    {"multikernel.system.machine", "Trapped", offsetof(State, trapped)},
     {"multikernel.system.machine", "Interrupted", offsetof(State, interrupted)},
     {"multikernel.system.machine", "TimerFired", offsetof(State, timer_fired)},
     {NULL, "registers", offsetof(State, str_registers)}, /* a name of an attribute */
@@ -86,6 +85,8 @@ static const struct {
     {NULL, "times", offsetof(State, str_times)},
     {NULL, "serve", offsetof(State, str_serve)},
     {NULL, "ended", offsetof(State, str_ended)},
+    {NULL, "dcb", offsetof(State, str_dcb)},
+    {NULL, "user", offsetof(State, str_user)},
 };
 #define TAKEN_COUNT (sizeof TAKEN / sizeof *TAKEN)
 
@@ -106,7 +107,7 @@ static int exec_module(PyObject *module)
         add_type(module, &caches_spec, &state->caches) < 0 || add_type(module, &hand_spec, &state->hand) < 0 ||
         add_type(module, &window_spec, &state->window) < 0 || add_type(module, &touch_spec, &state->touch) < 0 ||
         add_type(module, &sender_spec, &state->sender) < 0 ||
-        add_type(module, &receiver_spec, &state->receiver) < 0 || add_type(module, &run_spec, &state->run) < 0)
+        add_type(module, &receiver_spec, &state->receiver) < 0 || add_type(module, &life_spec, &state->life) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "SOURCE_HASH", MK_SOURCE_HASH);
 }
@@ -122,7 +123,9 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->hand);
     Py_VISIT(state->window);
     Py_VISIT(state->touch);
-    Py_VISIT(state->run);
+    Py_VISIT(state->sender);
+    Py_VISIT(state->receiver);
+    Py_VISIT(state->life);
     for (size_t at = 0; at < TAKEN_COUNT; at++)
         Py_VISIT(*place_of(state, at));
     return 0;
@@ -139,7 +142,9 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->hand);
     Py_CLEAR(state->window);
     Py_CLEAR(state->touch);
-    Py_CLEAR(state->run);
+    Py_CLEAR(state->sender);
+    Py_CLEAR(state->receiver);
+    Py_CLEAR(state->life);
     for (size_t at = 0; at < TAKEN_COUNT; at++)
         Py_CLEAR(*place_of(state, at));
     return 0;

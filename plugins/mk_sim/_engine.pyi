@@ -1,13 +1,14 @@
 """The engine in C; the same names as `engine_python`, the caches of `caches.py`, and `hand.py`'s hand."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import NoReturn
 
 from mk_sim.caches import Caches as PythonCaches
 from mk_sim.engine_python import Actor as Actor
 from mk_sim.engine_python import Engine as Engine
 from mk_sim.engine_python import Port as Port
 from multikernel.interfaces import RingReceiver, RingSender
-from multikernel.system.dispatcher import UserDispatcher
+from multikernel.system.driver import CpuDriver
 from multikernel.system.machine import Handler, Hardware
 from multikernel.system.operations import Operation
 from multikernel.system.operations import Window as PlainWindow
@@ -45,7 +46,9 @@ class Hand:
         costs: dict[str, int],
         mhz: int,
     ) -> None: ...
-    def run(self, user: UserDispatcher, until_ns: int | None) -> Awaitable[Hardware]: ...
+    def live(
+        self, idle: Callable[[int | None], Awaitable[Hardware]], driver: CpuDriver
+    ) -> Coroutine[object, object, NoReturn]: ...  # as far as an actor of this engine needs one
     def window(self, line: int, count: int, coherent: bool) -> HandWindow: ...
 
 def account(open: bool) -> tuple[tuple[tuple[str, int, int], ...], int]: ...

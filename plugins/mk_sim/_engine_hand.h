@@ -1,17 +1,17 @@
 /* A core's hand: what `mk_sim/machine.py` and `UserDispatcher.step` do for the commonest operations, in C.  Part of
- * `_engine.c`; the oracle is `Machine.run` over the handlers of `SimMachine`.
+ * `_engine.c`; the oracle is `run_core` with `Machine.run` over the handlers of `SimMachine`.
  *
- *   Hand(caches, core, actor, handlers, seen, costs, mhz)     pending   run(user, until_ns)   window(line, count, coherent)
+ *   Hand(caches, core, actor, handlers, seen, costs, mhz)     pending  live(idle, driver)  window(line, count, coherent)
  *   Window                                                    cached lines: `operations.WindowLines`; halves of rings
  *                                                             over them: `_engine_ring.h`
  *
- * `run` steps a dispatcher and carries out loads, stores, fences, clocks and named costs itself; what else there is goes
- * to the handlers, in Python.  Traps end it.
+ * A life steps dispatchers and carries out loads, stores, fences, clocks and named costs itself; what else there is goes
+ * to the handlers, in Python, and traps and events to the CPU driver.
  *
- * What `load` and `store` of a window give may be carried out where it is awaited, without the way up to `run` and back.
- * That is done only where nothing could come between: no interrupt is pending, the time slice does not end, the line is
- * there, and the clock is not so far ahead that global time would have to catch up.  Else a `LoadLine` or `StoreLine`
- * leaves, as always.
+ * What `load` and `store` of a window give may be carried out where it is awaited, without the way up to the life and
+ * back.  That is done only where nothing could come between: no interrupt is pending, the time slice does not end, the
+ * line is there, and the clock is not so far ahead that global time would have to catch up.  Else a `LoadLine` or
+ * `StoreLine` leaves, as always.
  */
 
 #define AHEAD_PS 50000       /* coherence.py */
@@ -24,7 +24,8 @@ typedef struct {
     Actor *actor;
     PyObject *handlers, *seen, *costs;
     struct Touch *spare;
-    int64_t mhz, check, until; /* a look of a poll loop, -1 where the kind states none; the end of the time slice */
+    int64_t mhz, check, until; /* a look of a poll loop, -1 where the kind states none; the end of the time slice, 0
+                                  until there is one: so nothing is carried out at once unless a life is led */
     char pending;
 } Hand;
 
@@ -43,16 +44,17 @@ typedef struct Touch {
     char left;
 } Touch;
 
-enum { STEP, HANDLER, LOAD_BEGUN, LOAD_MISSED, LOAD_FETCHED, STORE_ROOM, ANSWERED,
+enum { BOOT, STEP, HANDLER, LOAD_BEGUN, LOAD_MISSED, LOAD_FETCHED, STORE_ROOM, ANSWERED,
        POLL_BEGUN, POLL_SLEPT, POLL_LOADS, POLL_MISSED, POLL_FETCHED };
 
 typedef struct {
     PyObject_HEAD
     Hand *hand;
+    PyObject *driver, *handle, *idle; /* the CPU driver, its `handle`, and the machine's `idle` */
     PyObject *user, *until_ns, *inner, *operation, *poller, *event;
     int64_t line, started, until, limit, lap; /* of a poll loop: FAR for none */
     char stage, layer; /* whose time user code's is: the monitor's or a program's */
-} Run;
+} Life;
 
 /* The core has loaded `data`: if it saw something else before, it is a delivery. */
 static int sight(Hand *hand, int64_t line, PyObject *data)
@@ -359,17 +361,17 @@ static int catch_up(Actor *actor)
     return queue(actor->engine, actor->clock, RESUME, OBJECT(actor), NULL, 0) < 0 ? -1 : 1;
 }
 
-static int answer(Run *run, PyObject *value)
+static int answer(Life *life, PyObject *value)
 {
-    State *state = run->hand->actor->engine->state;
-    PyObject *registers = PyObject_GetAttr(run->user, state->str_registers);
+    State *state = life->hand->actor->engine->state;
+    PyObject *registers = PyObject_GetAttr(life->user, state->str_registers);
     int failed = !registers || PyObject_SetAttr(registers, state->str_value, value) < 0;
     Py_XDECREF(registers);
     return failed ? -1 : 0;
 }
 
 /* The user code's thread or scheduler came to its end: give it what it returned, or the exception that is set. */
-static int ended(Run *run, PyObject *registers, PyObject *value)
+static int ended(Life *life, PyObject *registers, PyObject *value)
 {
     PyObject *type = NULL, *error = NULL, *trace = NULL;
     if (!value) {
@@ -380,7 +382,7 @@ static int ended(Run *run, PyObject *registers, PyObject *value)
         if (trace)
             PyException_SetTraceback(error, trace);
     }
-    PyObject *done = PyObject_CallMethodObjArgs(run->user, run->hand->actor->engine->state->str_ended, registers,
+    PyObject *done = PyObject_CallMethodObjArgs(life->user, life->hand->actor->engine->state->str_ended, registers,
                                                 value ? value : Py_None, error ? error : Py_None, NULL);
     Py_XDECREF(type);
     Py_XDECREF(error);
@@ -389,29 +391,29 @@ static int ended(Run *run, PyObject *registers, PyObject *value)
     return done ? 0 : -1;
 }
 
-static PySendResult send_to(const Run *run, PyObject *code, PyObject *value, PyObject **operation)
+static PySendResult send_to(const Life *life, PyObject *code, PyObject *value, PyObject **operation)
 {
-    int before = book(run->layer);
+    int before = book(life->layer);
     PySendResult sent = PyIter_Send(code, value, operation);
     book(before);
     return sent;
 }
 
 /* A call of the poller, whose time is told apart. */
-static PyObject *ask_poller(Run *run, const char *name, int64_t first, int64_t second, const char *format)
+static PyObject *ask_poller(Life *life, const char *name, int64_t first, int64_t second, const char *format)
 {
     int before = book(POLLERS);
-    PyObject *found = PyObject_CallMethod(run->poller, name, format, (long long)first, (long long)second);
+    PyObject *found = PyObject_CallMethod(life->poller, name, format, (long long)first, (long long)second);
     book(before);
     return found;
 }
 
 /* Run user code up to its next operation of the machine or the driver: `UserDispatcher.step`. */
-static PyObject *next_operation(Run *run)
+static PyObject *next_operation(Life *life)
 {
-    State *state = run->hand->actor->engine->state;
+    State *state = life->hand->actor->engine->state;
     for (;;) {
-        PyObject *registers = PyObject_GetAttr(run->user, state->str_registers), *operation = NULL;
+        PyObject *registers = PyObject_GetAttr(life->user, state->str_registers), *operation = NULL;
         PyObject *again = registers ? PyObject_GetAttr(registers, state->str_again) : NULL;
         PyObject *error = again ? PyObject_GetAttr(registers, state->str_error) : NULL;
         PyObject *code = error ? PyObject_GetAttr(registers, state->str_code) : NULL;
@@ -420,20 +422,20 @@ static PyObject *next_operation(Run *run)
         if (!failed && plain) {
             failed = value != Py_None && PyObject_SetAttr(registers, state->str_value, Py_None) < 0;
             if (!failed)
-                switch (send_to(run, code, value, &operation)) {
+                switch (send_to(life, code, value, &operation)) {
                 case PYGEN_RETURN:
-                    failed = ended(run, registers, operation) < 0;
+                    failed = ended(life, registers, operation) < 0;
                     Py_CLEAR(operation);
                     break;
                 case PYGEN_ERROR:
-                    failed = ended(run, registers, NULL) < 0;
+                    failed = ended(life, registers, NULL) < 0;
                     break;
                 default:
                     break;
                 }
         }
         if (operation && PyType_IsSubtype(Py_TYPE(operation), (PyTypeObject *)state->user_level)) {
-            PyObject *served = PyObject_CallMethodObjArgs(run->user, state->str_serve, operation, registers, NULL);
+            PyObject *served = PyObject_CallMethodObjArgs(life->user, state->str_serve, operation, registers, NULL);
             failed = !served;
             Py_XDECREF(served);
             Py_CLEAR(operation);
@@ -446,7 +448,7 @@ static PyObject *next_operation(Run *run)
         if (operation || failed)
             return operation;
         if (!plain)
-            return PyObject_CallMethod(run->user, "step", NULL);
+            return PyObject_CallMethod(life->user, "step", NULL);
     }
 }
 
@@ -459,26 +461,26 @@ static int attribute(PyObject *object, PyObject *name, int64_t *value)
 }
 
 /* The poll loop was interrupted by `event`: hand the operation out again; 3. */
-static int leave_poll(Run *run, PyObject *event)
+static int leave_poll(Life *life, PyObject *event)
 {
-    State *state = run->hand->actor->engine->state;
-    PyObject *registers = PyObject_GetAttr(run->user, state->str_registers);
-    int failed = !registers || PyObject_SetAttr(registers, state->str_again, run->operation) < 0;
+    State *state = life->hand->actor->engine->state;
+    PyObject *registers = PyObject_GetAttr(life->user, state->str_registers);
+    int failed = !registers || PyObject_SetAttr(registers, state->str_again, life->operation) < 0;
     Py_XDECREF(registers);
-    run->event = failed ? NULL : PyObject_CallFunctionObjArgs(event, NULL);
-    return run->event ? 3 : -1;
+    life->event = failed ? NULL : PyObject_CallFunctionObjArgs(event, NULL);
+    return life->event ? 3 : -1;
 }
 
 /* `SimMachine._poll`: sleep until a watched line shows something else; the loop's position gives when it notices. */
-static int poll(Run *run)
+static int poll(Life *life)
 {
-    Hand *hand = run->hand;
+    Hand *hand = life->hand;
     Actor *actor = hand->actor;
     Engine *engine = actor->engine;
     State *state = engine->state;
     PyObject *found;
     int slept;
-    switch (run->stage) {
+    switch (life->stage) {
     case POLL_BEGUN:
         goto begun;
     case POLL_SLEPT:
@@ -493,40 +495,40 @@ static int poll(Run *run)
     default:
         break;
     }
-    put(&run->poller, PyObject_GetAttr(run->user, state->str_poller));
-    if (!run->poller)
+    put(&life->poller, PyObject_GetAttr(life->user, state->str_poller));
+    if (!life->poller)
         return -1;
-    run->stage = POLL_BEGUN;
+    life->stage = POLL_BEGUN;
     if ((slept = catch_up(actor)))
         return slept;
 begun:
-    run->started = actor->clock;
-    found = ask_poller(run, "lap", hand->check, 0, "L");
-    PyObject *end = found ? PyObject_GetAttr(run->operation, state->str_until) : NULL;
-    int failed = !found || !end || !integer(found, &run->lap);
-    run->until = FAR;
+    life->started = actor->clock;
+    found = ask_poller(life, "lap", hand->check, 0, "L");
+    PyObject *end = found ? PyObject_GetAttr(life->operation, state->str_until) : NULL;
+    int failed = !found || !end || !integer(found, &life->lap);
+    life->until = FAR;
     if (!failed && end != Py_None) { /* one lap is always made: a poll that may not wait still looks at every line */
-        failed = !integer(end, &run->until);
-        run->until = run->until * 1000 > run->started + run->lap ? run->until * 1000 : run->started + run->lap;
+        failed = !integer(end, &life->until);
+        life->until = life->until * 1000 > life->started + life->lap ? life->until * 1000 : life->started + life->lap;
     }
     Py_XDECREF(found);
     Py_XDECREF(end);
     if (failed)
         return -1;
-    run->limit = run->until < hand->until ? run->until : hand->until;
+    life->limit = life->until < hand->until ? life->until : hand->until;
 look:
     for (;;) {
-        found = ask_poller(run, "noticed", run->started, hand->check, "LL");
+        found = ask_poller(life, "noticed", life->started, hand->check, "LL");
         if (!found)
             return -1;
         if (found != Py_None) {
             PyObject *at = PySequence_GetItem(found, 0), *key = PySequence_GetItem(found, 1);
             int64_t when = 0;
             failed = !at || !key || !integer(at, &when);
-            int noticed = !failed && when <= run->limit;
+            int noticed = !failed && when <= life->limit;
             if (noticed) {
                 actor->clock = when > actor->clock ? when : actor->clock;
-                failed = answer(run, key) < 0;
+                failed = answer(life, key) < 0;
             }
             Py_XDECREF(at);
             Py_XDECREF(key);
@@ -538,65 +540,65 @@ look:
         Py_DECREF(found);
         if (hand->pending) {
             hand->pending = 0;
-            return leave_poll(run, state->interrupted);
+            return leave_poll(life, state->interrupted);
         }
-        if (run->limit != FAR && actor->clock >= run->limit) {
-            if (run->limit != run->until)
-                return leave_poll(run, state->timer_fired);
-            found = ask_poller(run, "lost", 0, 0, NULL);
+        if (life->limit != FAR && actor->clock >= life->limit) {
+            if (life->limit != life->until)
+                return leave_poll(life, state->timer_fired);
+            found = ask_poller(life, "lost", 0, 0, NULL);
             if (!found)
                 return -1;
             if (found == Py_None) {
                 Py_DECREF(found);
                 found = PyLong_FromLong(-1);
-                failed = !found || answer(run, found) < 0;
+                failed = !found || answer(life, found) < 0;
                 Py_XDECREF(found);
                 return failed ? -1 : 0;
             }
             /* Somebody writes to it: the look that would end the poll waits for the line, and sees that. */
-            failed = !integer(found, &run->line);
+            failed = !integer(found, &life->line);
             Py_DECREF(found);
             if (failed)
                 return -1;
             actor->clock += hand->core->hit_ps;
-            run->stage = POLL_LOADS;
+            life->stage = POLL_LOADS;
             if (actor->clock > engine->now + AHEAD_PS && (slept = catch_up(actor)))
                 return slept;
         loads:
-            if (!visible(hand->core, run->line)) {
-                run->stage = POLL_MISSED;
+            if (!visible(hand->core, life->line)) {
+                life->stage = POLL_MISSED;
                 if ((slept = catch_up(actor)))
                     return slept;
             }
         missed:
-            if (!visible(hand->core, run->line)) {
-                Request *request = begin_fetch(hand->caches, hand->core, run->line);
-                run->stage = POLL_FETCHED;
+            if (!visible(hand->core, life->line)) {
+                Request *request = begin_fetch(hand->caches, hand->core, life->line);
+                life->stage = POLL_FETCHED;
                 return !request || await_end(request, OBJECT(actor)) < 0 ? -1 : 1;
             }
         fetched:
-            run->until = run->limit = actor->clock + run->lap + hand->check; /* the lap it is in, and one look */
+            life->until = life->limit = actor->clock + life->lap + hand->check; /* the lap it is in, and one look */
             continue;
         }
-        run->stage = POLL_SLEPT;
-        if ((slept = wait_begin(actor, run->limit != FAR, run->limit)))
+        life->stage = POLL_SLEPT;
+        if ((slept = wait_begin(actor, life->limit != FAR, life->limit)))
             return slept;
         actor->pending = 0;
     }
 }
 
-/* Carry out `run->operation` as far as it goes: 1 if it has to sleep, 2 if it is for Python, 3 if it is interrupted by
- * `run->event`, -1 on error. */
-static int carry_out(Run *run)
+/* Carry out `life->operation` as far as it goes: 1 if it has to sleep, 2 if it is for Python, 3 if it is interrupted by
+ * `life->event`, -1 on error. */
+static int carry_out(Life *life)
 {
-    Hand *hand = run->hand;
+    Hand *hand = life->hand;
     Actor *actor = hand->actor;
     Engine *engine = actor->engine;
     State *state = engine->state;
     Core *core = hand->core;
-    PyObject *operation = run->operation, *kind = OBJECT(Py_TYPE(operation)), *data = NULL;
+    PyObject *operation = life->operation, *kind = OBJECT(Py_TYPE(operation)), *data = NULL;
     int slept;
-    switch (run->stage) {
+    switch (life->stage) {
     case LOAD_BEGUN:
         goto load_begun;
     case LOAD_MISSED:
@@ -610,16 +612,16 @@ static int carry_out(Run *run)
     case STEP:
         break;
     default:
-        return poll(run);
+        return poll(life);
     }
     if (kind == state->load_line || kind == state->store_line) {
         PyObject *cached = PyObject_GetAttr(operation, state->str_cached);
         Py_XDECREF(cached);
-        if (!cached || !attribute(operation, state->str_address, &run->line))
+        if (!cached || !attribute(operation, state->str_address, &life->line))
             return -1;
         if (cached != Py_True)
             return 2;
-        run->line /= 64;
+        life->line /= 64;
         if (kind == state->store_line) {
             data = PyObject_GetAttr(operation, state->str_data);
             Py_XDECREF(data); /* the operation holds it */
@@ -627,58 +629,58 @@ static int carry_out(Run *run)
                 return -1;
             if (!PyBytes_CheckExact(data) || PyBytes_Size(data) != 64)
                 return 2;
-            if (stored(hand, run->line, data) < 0)
+            if (stored(hand, life->line, data) < 0)
                 return -1;
             actor->clock += core->hit_ps;
             if (core->stores >= core->capacity) {
-                run->stage = STORE_ROOM;
+                life->stage = STORE_ROOM;
                 return stand(core, OBJECT(actor), core->capacity - 1) < 0 ? -1 : 1;
             }
         store_room:
             data = PyObject_GetAttr(operation, state->str_data);
             Py_XDECREF(data);
-            if (!data || put_store(hand->caches, core, actor->clock, run->line, data) < 0)
+            if (!data || put_store(hand->caches, core, actor->clock, life->line, data) < 0)
                 return -1;
-            return answer(run, Py_None);
+            return answer(life, Py_None);
         }
         actor->clock += core->hit_ps;
-        run->stage = LOAD_BEGUN;
+        life->stage = LOAD_BEGUN;
         if (actor->clock > engine->now + AHEAD_PS && (slept = catch_up(actor)))
             return slept;
     load_begun:
-        data = visible(core, run->line);
+        data = visible(core, life->line);
         if (!data) {
-            run->stage = LOAD_MISSED;
+            life->stage = LOAD_MISSED;
             if ((slept = catch_up(actor)))
                 return slept;
         load_missed:
-            data = visible(core, run->line);
+            data = visible(core, life->line);
         }
         if (!data) {
-            Request *request = begin_fetch(hand->caches, core, run->line);
-            run->stage = LOAD_FETCHED;
+            Request *request = begin_fetch(hand->caches, core, life->line);
+            life->stage = LOAD_FETCHED;
             return !request || await_end(request, OBJECT(actor)) < 0 ? -1 : 1;
         load_fetched:
-            data = current(hand->caches, core, run->line);
+            data = current(hand->caches, core, life->line);
         }
         Py_INCREF(data);
-        int failed = sight(hand, run->line, data) < 0 || answer(run, data) < 0;
+        int failed = sight(hand, life->line, data) < 0 || answer(life, data) < 0;
         Py_DECREF(data);
         if (failed)
             return -1;
     } else if (kind == state->clock) {
         PyObject *now = PyLong_FromLongLong(actor->clock / 1000);
-        int failed = !now || answer(run, now) < 0;
+        int failed = !now || answer(life, now) < 0;
         Py_XDECREF(now);
         return failed ? -1 : 0;
     } else if (kind == state->cycles) {
         PyObject *now = PyLong_FromLongLong((actor->clock * hand->mhz + 500000) / 1000000);
-        int failed = !now || answer(run, now) < 0;
+        int failed = !now || answer(life, now) < 0;
         Py_XDECREF(now);
         return failed ? -1 : 0;
     } else if (kind == state->fence) {
-        run->stage = ANSWERED;
-        if (answer(run, Py_None) < 0)
+        life->stage = ANSWERED;
+        if (answer(life, Py_None) < 0)
             return -1;
         if (!core->stores)
             return 0;
@@ -693,36 +695,36 @@ static int carry_out(Run *run)
         if (!integer(cost, &cycles) || !attribute(operation, state->str_times, &times))
             return -1;
         actor->clock += cycles * times * 1000000 / hand->mhz;
-        if (answer(run, Py_None) < 0)
+        if (answer(life, Py_None) < 0)
             return -1;
     } else {
-        return kind == state->poll_wait && hand->check >= 0 ? poll(run) : 2;
+        return kind == state->poll_wait && hand->check >= 0 ? poll(life) : 2;
     }
-    run->stage = ANSWERED;
+    life->stage = ANSWERED;
     return actor->clock - engine->now > RUN_AHEAD_PS ? catch_up(actor) : 0;
 }
 
-static PySendResult go_through(Run *run, PyObject **result)
+static PySendResult go_through(Life *life, PyObject **result)
 {
-    Hand *hand = run->hand;
+    Hand *hand = life->hand;
     Actor *actor = hand->actor;
     State *state = actor->engine->state;
     *result = NULL;
-    if (run->stage != STEP && run->stage != HANDLER)
+    if (life->stage != STEP && life->stage != HANDLER)
         Py_CLEAR(actor->value);
     for (;;) {
-        if (run->stage == HANDLER) {
+        if (life->stage == HANDLER) {
             int before = book(MACHINE);
-            PySendResult sent = PyIter_Send(run->inner, Py_None, result);
+            PySendResult sent = PyIter_Send(life->inner, Py_None, result);
             book(before);
             if (sent != PYGEN_RETURN)
                 return sent;
-            Py_CLEAR(run->inner);
+            Py_CLEAR(life->inner);
             if (*result != Py_None)
                 return PYGEN_RETURN;
             Py_CLEAR(*result);
-        } else if (run->operation) {
-            int slept = carry_out(run);
+        } else if (life->operation) {
+            int slept = carry_out(life);
             if (slept == 1) {
                 *result = none();
                 return PYGEN_NEXT;
@@ -730,97 +732,146 @@ static PySendResult go_through(Run *run, PyObject **result)
             if (slept < 0)
                 return PYGEN_ERROR;
             if (slept == 3) {
-                *result = run->event;
-                run->event = NULL;
+                *result = life->event;
+                life->event = NULL;
                 return PYGEN_RETURN;
             }
             if (slept == 2) {
-                PyObject *operation = run->operation, *kind = OBJECT(Py_TYPE(operation));
+                PyObject *operation = life->operation, *kind = OBJECT(Py_TYPE(operation));
                 PyObject *handler = PyDict_GetItemWithError(hand->handlers, kind);
                 if (!handler && PyErr_Occurred())
                     return PYGEN_ERROR;
                 if (!handler) { /* a trap */
-                    run->operation = NULL;
-                    *result = PyObject_CallFunctionObjArgs(state->trapped, operation, NULL);
-                    Py_DECREF(operation);
-                    return *result ? PYGEN_RETURN : PYGEN_ERROR;
+                    life->operation = NULL;
+                    *result = operation;
+                    return PYGEN_RETURN;
                 }
-                run->inner = PyObject_CallFunctionObjArgs(handler, operation, run->user, run->until_ns, NULL);
-                Py_CLEAR(run->operation);
-                if (!run->inner)
+                life->inner = PyObject_CallFunctionObjArgs(handler, operation, life->user, life->until_ns, NULL);
+                Py_CLEAR(life->operation);
+                if (!life->inner)
                     return PYGEN_ERROR;
-                run->stage = HANDLER;
+                life->stage = HANDLER;
                 continue;
             }
-            Py_CLEAR(run->operation);
+            Py_CLEAR(life->operation);
         }
-        run->stage = STEP;
+        life->stage = STEP;
         if (hand->pending || actor->clock >= hand->until) {
             *result = PyObject_CallFunctionObjArgs(hand->pending ? state->interrupted : state->timer_fired, NULL);
             hand->pending = 0;
             return *result ? PYGEN_RETURN : PYGEN_ERROR;
         }
-        run->operation = next_operation(run);
-        if (!run->operation)
+        life->operation = next_operation(life);
+        if (!life->operation)
             return PYGEN_ERROR;
     }
 }
 
-static PySendResult run_send(Run *run, PyObject *Py_UNUSED(sent), PyObject **result)
+/* Do what the driver says, a reference of the caller's: run a dispatcher, or idle. */
+static int act(Life *life, PyObject *action)
+{
+    Hand *hand = life->hand;
+    State *state = hand->actor->engine->state;
+    int64_t until = FAR;
+    PyObject *dcb = action ? PyObject_GetAttr(action, state->str_dcb) : NULL;
+    put(&life->until_ns, dcb ? PyObject_GetAttr(action, state->str_until) : NULL);
+    Py_XDECREF(action);
+    Py_CLEAR(life->operation);
+    int failed = !life->until_ns || (life->until_ns != Py_None && !integer(life->until_ns, &until));
+    if (!failed && dcb == Py_None) {
+        life->inner = PyObject_CallFunctionObjArgs(life->idle, life->until_ns, NULL);
+        life->stage = HANDLER;
+        failed = !life->inner;
+    } else if (!failed) {
+        put(&life->user, PyObject_GetAttr(dcb, state->str_user));
+        failed = !life->user;
+        life->stage = STEP;
+        hand->until = until > FAR / 1000 ? FAR : until * 1000;
+    }
+    if (!failed && ledger.open && life->stage == STEP) {
+        PyObject *name = PyObject_GetAttr(life->user, state->str_name);
+        failed = !name;
+        life->layer = name && PyUnicode_CompareWithASCIIString(name, "monitor") == 0 ? MONITOR : PROGRAM;
+        Py_XDECREF(name);
+    }
+    Py_XDECREF(dcb);
+    return failed ? -1 : 0;
+}
+
+/* `run_core`: what the machine reports the driver handles, and says what is next. */
+static PySendResult life_send(Life *life, PyObject *Py_UNUSED(sent), PyObject **result)
 {
     int before = book(HAND);
-    PySendResult done = go_through(run, result);
+    PySendResult done = PYGEN_RETURN;
+    *result = NULL;
+    if (life->stage != BOOT)
+        done = go_through(life, result);
+    while (done == PYGEN_RETURN) {
+        book(DRIVER);
+        PyObject *event = *result, *action = event ? PyObject_CallFunctionObjArgs(life->handle, event, NULL)
+                                                   : PyObject_CallMethod(life->driver, "boot", NULL);
+        book(HAND);
+        Py_XDECREF(event);
+        *result = NULL;
+        done = act(life, action) < 0 ? PYGEN_ERROR : go_through(life, result);
+    }
     book(before);
     return done;
 }
 
-static PyObject *run_next(Run *run)
+static PyObject *life_next(Life *life)
 {
     PyObject *result;
-    PySendResult sent = run_send(run, Py_None, &result);
+    PySendResult sent = life_send(life, Py_None, &result);
     return stepped(sent, result);
 }
 
-static int run_traverse(Run *run, visitproc visit, void *arg)
+static int life_traverse(Life *life, visitproc visit, void *arg)
 {
-    Py_VISIT(Py_TYPE(OBJECT(run)));
-    Py_VISIT(run->hand);
-    Py_VISIT(run->user);
-    Py_VISIT(run->inner);
-    Py_VISIT(run->operation);
-    Py_VISIT(run->poller);
+    Py_VISIT(Py_TYPE(OBJECT(life)));
+    Py_VISIT(life->hand);
+    Py_VISIT(life->driver);
+    Py_VISIT(life->handle);
+    Py_VISIT(life->idle);
+    Py_VISIT(life->user);
+    Py_VISIT(life->inner);
+    Py_VISIT(life->operation);
+    Py_VISIT(life->poller);
     return 0;
 }
 
-static int run_clear(Run *run)
+static int life_clear(Life *life)
 {
-    Py_CLEAR(run->hand);
-    Py_CLEAR(run->user);
-    Py_CLEAR(run->until_ns);
-    Py_CLEAR(run->inner);
-    Py_CLEAR(run->operation);
-    Py_CLEAR(run->poller);
+    Py_CLEAR(life->hand);
+    Py_CLEAR(life->driver);
+    Py_CLEAR(life->handle);
+    Py_CLEAR(life->idle);
+    Py_CLEAR(life->user);
+    Py_CLEAR(life->until_ns);
+    Py_CLEAR(life->inner);
+    Py_CLEAR(life->operation);
+    Py_CLEAR(life->poller);
     return 0;
 }
 
-static void run_dealloc(Run *run)
+static void life_dealloc(Life *life)
 {
-    PyTypeObject *type = Py_TYPE(OBJECT(run));
-    PyObject_GC_UnTrack(run);
-    run_clear(run);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(run);
+    PyTypeObject *type = Py_TYPE(OBJECT(life));
+    PyObject_GC_UnTrack(life);
+    life_clear(life);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(life);
     Py_DECREF(type);
 }
 
-static PyType_Slot run_slots[] = {
-    {Py_tp_dealloc, run_dealloc}, {Py_tp_traverse, run_traverse}, {Py_tp_clear, run_clear},
-    {Py_am_await, itself},    {Py_am_send, run_send},         {Py_tp_iter, itself},
-    {Py_tp_iternext, run_next},   {0, NULL},
+static PyType_Slot life_slots[] = {
+    {Py_tp_dealloc, life_dealloc}, {Py_tp_traverse, life_traverse}, {Py_tp_clear, life_clear},
+    {Py_am_await, itself},    {Py_am_send, life_send},         {Py_tp_iter, itself},
+    {Py_tp_iternext, life_next},   {0, NULL},
 };
 
-static PyType_Spec run_spec = {
-    "mk_sim._engine.Run", sizeof(Run), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, run_slots,
+static PyType_Spec life_spec = {
+    "mk_sim._engine.Life", sizeof(Life), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, life_slots,
 };
 
 /* The hand */
@@ -846,7 +897,6 @@ static PyObject *hand_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
     hand->seen = Py_NewRef(seen);
     hand->costs = Py_NewRef(costs);
     hand->mhz = mhz;
-    hand->until = FAR;
     hand->check = -1;
     PyObject *poll = PyDict_GetItemString(costs, "poll");
     if (poll && integer(poll, &hand->check))
@@ -856,31 +906,25 @@ static PyObject *hand_new(PyTypeObject *type, PyObject *args, PyObject *kwds)
     return OBJECT(hand);
 }
 
-static PyObject *hand_run(Hand *hand, PyObject *const *args, Py_ssize_t count)
+static PyObject *hand_live(Hand *hand, PyObject *const *args, Py_ssize_t count)
 {
-    int64_t until = FAR;
-    if (!expect("run", count, 2) || (args[1] != Py_None && !integer(args[1], &until)))
+    if (!expect("live", count, 2))
         return NULL;
-    PyTypeObject *type = hand->actor->engine->state->run;
-    Run *run = (Run *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
-    if (!run)
+    PyTypeObject *type = hand->actor->engine->state->life;
+    Life *life = (Life *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    if (!life)
         return NULL;
-    run->hand = (Hand *)Py_NewRef(OBJECT(hand));
-    run->user = Py_NewRef(args[0]);
-    run->until_ns = Py_NewRef(args[1]);
-    run->layer = PROGRAM;
-    if (ledger.open) {
-        PyObject *name = PyObject_GetAttrString(args[0], "name");
-        if (name && PyUnicode_CompareWithASCIIString(name, "monitor") == 0)
-            run->layer = MONITOR;
-        Py_XDECREF(name);
-        if (!name) {
-            Py_DECREF(OBJECT(run));
-            return NULL;
-        }
+    life->hand = (Hand *)Py_NewRef(OBJECT(hand));
+    life->idle = Py_NewRef(args[0]);
+    life->driver = Py_NewRef(args[1]);
+    life->handle = PyObject_GetAttrString(args[1], "handle");
+    life->stage = BOOT;
+    life->layer = PROGRAM;
+    if (!life->handle) {
+        Py_DECREF(OBJECT(life));
+        return NULL;
     }
-    hand->until = until > FAR / 1000 ? FAR : until * 1000;
-    return OBJECT(run);
+    return OBJECT(life);
 }
 
 static PyObject *hand_window(Hand *hand, PyObject *const *args, Py_ssize_t count)
@@ -932,7 +976,7 @@ static void hand_dealloc(Hand *hand)
 }
 
 static PyMethodDef hand_methods[] = {
-    {"run", (PyCFunction)(void (*)(void))hand_run, METH_FASTCALL, "See `Machine.run`; await it."},
+    {"live", (PyCFunction)(void (*)(void))hand_live, METH_FASTCALL, "See `run_core`; `Machine.idle` and the driver."},
     {"window", (PyCFunction)(void (*)(void))hand_window, METH_FASTCALL, "Cached lines from one on, so many."},
     {NULL, NULL, 0, NULL},
 };

@@ -1,12 +1,12 @@
-"""What is in C of a core's machine: how it runs a dispatcher, and its windows on cached lines.
+"""What is in C of a core's machine: how it runs dispatchers for the driver, and its windows on cached lines.
 
     hand_of(...)      a `Hand` where the caches are in C and the machine is a plain one, else `Bare`
     WINDOWS           the types of windows: a hand's loads and stores are carried out where they are awaited, if nothing
                       can come between
     channel_memory()  one side of a channel's: over a hand's window the halves of its rings are in C as well
 
-The handlers of `machine.py` over `Machine.run`, and the halves of `multikernel/system/ring.py`, are the oracle: tests
-hold the two to the same deliveries and times.
+The handlers of `machine.py` over `run_core` and `Machine.run`, and the halves of `multikernel/system/ring.py`, are the
+oracle: tests hold the two to the same deliveries and times.
 
 May not know: what a handler does.
 """

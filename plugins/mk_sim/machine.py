@@ -11,16 +11,17 @@ May not know: the CPU driver, transports, monitors.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NoReturn, Protocol
 
 from mk_sim.hand import Hand, hand_of
 from mk_sim.parameters import LINE
 from mk_sim.poller import LineAlarms, SimPoller
 from multikernel.errors import LocalMisuse
+from multikernel.system.core import run_core
 from multikernel.system.dispatcher import PageFault, UserDispatcher
-from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, Machine, TimerFired
+from multikernel.system.machine import Faulted, Hardware, Interrupted, Machine, TimerFired
 from multikernel.system.mmu import PageFault as Untranslated
 from multikernel.system.mmu import Translation, unit_for
 from multikernel.system.operations import (
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from multikernel.blueprint import CoreEntry, CoreKind
     from multikernel.events import Event
     from multikernel.interfaces import Lines
+    from multikernel.system.driver import CpuDriver
     from multikernel.system.requests import Input
     from multikernel.system.views import Views
 
@@ -125,9 +127,10 @@ class SimMachine(Machine):
         self.handlers = table
         self._hand = hand_of(coherence, core.id, actor, table, self._seen, self._costs, kind.mhz, self.plain and native)
 
-    def run(self, dcb: Dcb, until_ns: int | None) -> Awaitable[Hardware]:
+    def live(self, driver: CpuDriver) -> Coroutine[object, object, NoReturn]:
+        """The life of this core under `driver`; see `multikernel.system.core`."""
         hand = self._hand
-        return hand.run(dcb.user, until_ns) if isinstance(hand, Hand) else super().run(dcb, until_ns)
+        return hand.live(self.idle, driver) if isinstance(hand, Hand) else run_core(self, driver)
 
     # Time
 

@@ -32,7 +32,6 @@ from multikernel.faults import LINKS, known
 from multikernel.interfaces import Outcome, Reached
 from multikernel.native import require
 from multikernel.system.bringup import Kernel, bring_up
-from multikernel.system.core import run_core
 from multikernel.system.environment import Made
 from multikernel.system.layout import Layout
 from multikernel.system.physical_memory import SparseMemory
@@ -236,7 +235,7 @@ class Simulation:
         driver = bring_up(machine, self._kernel, made, self._channel_memory, channel, slots, incarnation)
         self._drivers[entry.id] = driver
         if self._faults is None:
-            actor.start(run_core(machine, driver))
+            actor.start(machine.live(driver))
         elif actor.alive:
             del self._resting[entry.id]
             actor.resume(None)
@@ -248,7 +247,7 @@ class Simulation:
         while True:
             machine, driver = self._machines[core], self._drivers[core]
             try:
-                await run_core(machine, driver)
+                await machine.live(driver)
             except Halted:
                 driver.close()
                 self._resting[core] = None

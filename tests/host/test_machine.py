@@ -18,7 +18,7 @@ from multikernel.blueprint import CoreEntry, CoreKind
 from multikernel.events import Message
 from multikernel.interfaces import Watch
 from multikernel.system.dispatcher import Context, PageFault, UserDispatcher
-from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, TimerFired, Trapped
+from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, TimerFired
 from multikernel.system.mmu import unit_for
 from multikernel.system.operations import (
     Access,
@@ -31,6 +31,7 @@ from multikernel.system.operations import (
     Operation,
     PollWait,
     Spend,
+    Trap,
 )
 from multikernel.system.page_tables import X86_64
 from multikernel.system.requests import Call
@@ -82,8 +83,7 @@ def running(machine: HostMachine, code: Code) -> Dcb:
 def finish(machine: HostMachine, code: Code) -> None:
     """Run `code` to its end, which is a trap."""
     event = now(machine.run(running(machine, code), None))
-    assert isinstance(event, Trapped)
-    assert isinstance(event.operation, Exit)
+    assert isinstance(event, Exit)
 
 
 def interrupt_later(machine: HostMachine) -> None:
@@ -115,7 +115,7 @@ def test_the_timer_lands_inside_a_computation_and_the_rest_is_done_later(machine
     begin = machine.now_ns()
     assert now(machine.run(dcb, begin + 5 * MS)) == TimerFired()
     assert 5 * MS <= machine.now_ns() - begin < 300 * MS
-    assert isinstance(now(machine.run(dcb, None)), Trapped)
+    assert isinstance(now(machine.run(dcb, None)), Trap)
     assert machine.now_ns() - begin >= 300 * MS
 
 
@@ -146,7 +146,7 @@ def test_a_poll_ends_in_time_with_a_key_or_an_interrupt(machine: HostMachine) ->
     dcb = running(machine, code())
     keys = [dcb.user.poller.arm(Watch(lines, index, 0)) for index in range(4)]
     assert dcb.user.poller.armed() == 4
-    assert isinstance(now(machine.run(dcb, None)), Trapped)
+    assert isinstance(now(machine.run(dcb, None)), Trap)
     assert found == [-1, -1, keys[2]]
     dcb.user.poller.disarm(keys[2])
     dcb.user.poller.disarm(keys[2])
@@ -169,7 +169,7 @@ def test_a_poll_is_interrupted_and_preempted_and_carried_out_again(
     assert now(machine.run(dcb, None)) == Interrupted()
     assert not machine.interrupted()
     machine.write(0, b"\1")
-    assert isinstance(now(machine.run(dcb, None)), Trapped)
+    assert isinstance(now(machine.run(dcb, None)), Trap)
     assert found == [key]
 
 
@@ -202,7 +202,7 @@ def test_addresses_are_translated_and_faults_told(machine: HostMachine) -> None:
     assert now(machine.run(dcb, None)) == Faulted(PageFault(0x40_0008, True, "write-protected"))
     assert read == [77]
     machine.write(0x4000, (0x5000 | 7).to_bytes(8, "little"))
-    assert isinstance(now(machine.run(dcb, None)), Trapped)
+    assert isinstance(now(machine.run(dcb, None)), Trap)
     assert read == [77, 5, True, False]
     assert machine.read(0x5008, 8) == (6).to_bytes(8, "little")
     machine.zero(0x4000, 8)

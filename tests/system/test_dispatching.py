@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from multikernel.errors import LocalMisuse
 from multikernel.events import CoreUp, ProgramRaised
 from multikernel.system.dispatcher import PageFault, UnhandledFault, Upcall, UserDispatcher
-from multikernel.system.machine import Faulted, Interrupted, TimerFired, Trapped
+from multikernel.system.machine import Faulted, Interrupted, TimerFired
 from multikernel.system.operations import (
     Access,
     Block,
@@ -30,9 +30,9 @@ from tests.system.machines import COST, Core
 
 Log = list[object]
 CHUNKS = st.lists(st.integers(1, 300), max_size=4)
-EVENTS = (TimerFired(), Interrupted(), Faulted(PageFault(64, False, "x")), Trapped(Yield()), Trapped(Exit()),
-          Trapped(RaiseTrap(1)), Trapped(Block(None)), Trapped(IdleCore(None)), Trapped(SendLocal(4, b"")),
-          Trapped(SendLocal(4, bytes(57))))  # fmt: skip
+EVENTS = (TimerFired(), Interrupted(), Faulted(PageFault(64, False, "x")), Yield(), Exit(),
+          RaiseTrap(1), Block(None), IdleCore(None), SendLocal(4, b""),
+          SendLocal(4, bytes(57)))  # fmt: skip
 
 
 async def work(log: Log, name: str, *chunks: int) -> str:
@@ -429,7 +429,7 @@ def test_what_is_no_event_is_refused() -> None:
     idle = Core()
     idle.driver.boot()
     with pytest.raises(LocalMisuse, match="no dispatcher running"):
-        idle.driver.handle(Trapped(Yield()))
+        idle.driver.handle(Yield())
     with pytest.raises(LocalMisuse, match="core 0 has no dispatcher 9"):
         idle.driver.dispatcher(9)
 

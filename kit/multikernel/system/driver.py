@@ -23,7 +23,7 @@ from multikernel.errors import LocalMisuse, MultikernelError
 from multikernel.events import CoreFailed, CoreUp, ProgramRaised
 from multikernel.interfaces import PAYLOAD
 from multikernel.system.dispatcher import PageFault, Upcall, UserDispatcher
-from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, Machine, TimerFired, Trapped
+from multikernel.system.machine import Dcb, Faulted, Hardware, Interrupted, Machine, TimerFired
 from multikernel.system.operations import Block, Exit, IdleCore, Invoke, InvokeCap, RaiseTrap, SendLocal, Yield
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from multikernel.blueprint import Cost
     from multikernel.system.invocations import Invocations
-    from multikernel.system.operations import Operation
     from multikernel.system.routes import Routes
 
 SLICE_NS = 10_000_000
@@ -76,7 +75,7 @@ class CpuDriver:
         self._due: int | None = None  # no dispatcher sleeps until an earlier time; None: none sleeps
         self._root = 0
         self._action = Action(None, None)
-        traps: dict[type[Operation[object]], Callable[..., Action]] = {
+        traps: dict[type[Hardware], Callable[..., Action]] = {
             SendLocal: self._send_local, Invoke: self._invoke, InvokeCap: self._memory_request, Yield: self._yield,
             IdleCore: self._idle, Block: self._block, RaiseTrap: self._raise, Exit: self._exit,
         }  # fmt: skip
@@ -93,12 +92,9 @@ class CpuDriver:
 
     def handle(self, event: Hardware) -> Action:
         """Handle one event to completion."""
-        if isinstance(event, Trapped):
-            trap = event.operation
-            handler = self._traps.get(type(trap))
-            if handler is None:
-                raise TypeError(f"no trap of this driver: {type(trap).__name__}")
-            return handler(self._current(), trap)
+        trap = self._traps.get(type(event))
+        if trap is not None:
+            return trap(self._current(), event)
         if isinstance(event, Faulted):
             self.machine.charge("page_fault")
             return self._upcall_fault(event.fault)

@@ -1,6 +1,6 @@
 """The machine contract, and the part of it that every Python platform shares.
 
-    run(dcb, until_ns) -> Trapped | Faulted | TimerFired | Interrupted
+    run(dcb, until_ns) -> Trap | Faulted | TimerFired | Interrupted
     idle(until_ns)     -> TimerFired | Interrupted
     ipi(core)   start(core, channel, slots)   charge(cost)   install(root)
 
@@ -29,13 +29,6 @@ if TYPE_CHECKING:
     from multikernel.system.requests import Input
 
 
-@dataclass(slots=True)
-class Trapped:
-    """The dispatcher executed a trap.  Not frozen, as one is made for each trap."""
-
-    operation: Trap[object]
-
-
 @dataclass(frozen=True, slots=True)
 class Faulted:
     """An access through the MMU faulted."""
@@ -53,7 +46,8 @@ class Interrupted:
     """Another core (or a device) interrupted this one."""
 
 
-Hardware: TypeAlias = Trapped | Faulted | TimerFired | Interrupted
+Hardware: TypeAlias = Trap[object] | Faulted | TimerFired | Interrupted
+"""What the CPU driver handles: a trap that the dispatcher executed, or what else comes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -101,7 +95,7 @@ class Machine(ABC):
                 return TimerFired()
             operation = user.step()
             if isinstance(operation, Trap):
-                return Trapped(operation)
+                return operation
             event = await handlers[type(operation)](operation, user, until_ns)
             if event is not None:
                 return event
