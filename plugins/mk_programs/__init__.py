@@ -65,6 +65,7 @@ def programs() -> Iterator[ProgramSpec]:
             ("patience_us", int),
             ("settle_us", int),
             ("changes", int),
+            ("tree", str),
         ),
     )
     yield ProgramSpec(

@@ -5,14 +5,16 @@
 
 A client keeps some calls under way and draws what to ask for from its core's stream: to a log it appends numbers of its
 own, in a store it reads, writes and swaps words of a few keys, as load it tells one number after another.  Over a tree
-only the boot core asks: it reserves and frees a few numbers, and the others are there to take part.  Where the run is
-observed each call is told as it begins and ends (`CallBegun`, `CallEnded`): that is a history.
+only the boot core asks, from when half of the others are there to take part: it reserves and frees a few numbers, or
+has a page taken away that nobody has mapped (`shootdown`).  Where the run is observed each call is told as it begins
+and ends (`CallBegun`, `CallEnded`): that is a history.
 
-With `changes` main lets the last core that holds the object go and takes it in again, so many times, meanwhile.
+With `changes` the last core that holds the object is let go and taken in again, so many times, meanwhile: main asks for
+that, and for every other change the last client, which holds nothing where some do not.
 
 Parameters: `object` (log), `calls` a client (8), `cores` at most (all), `outstanding` (4), `keys` (3), `patience_us`
 after which main no longer waits for who says nothing (500,000), `settle_us` that main stays when all are done (0),
-`changes` (0).
+`changes` (0), `tree` (each call draws one).
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from multikernel.errors import LocalMisuse, PeerError
 from multikernel.events import CallBegun, CallEnded, Row
+from multikernel.system.layout import PAGE
 from multikernel.system.monitor.objects import HALF, WORD, read, swap, write
 from multikernel.system.monitor.reservations import free, reserve
 from multikernel.system.operations import Witness
+from multikernel.system.routes import TREES
 
 if TYPE_CHECKING:
     from multikernel.events import Witnessed
@@ -33,12 +37,15 @@ if TYPE_CHECKING:
     from multikernel.system.completion import Completion
     from multikernel.system.runtime import Dispatcher, Listener
 
-OBJECTS = ("log", "store", "load", "reservation")
+OBJECTS = ("log", "store", "load", "reservation", "shootdown")
 COLUMNS = ("object", "protocol", "clients", "calls", "answered", "cycles_per_call")
 SERVICE = "clients"
 LOOK_NS = 1_000_000
 """How often main looks whether all are done, at last; at first every FIRST_LOOK_NS."""
 FIRST_LOOK_NS = 10_000
+MOST_CHANGES = 14
+NOWHERE = 1 << 40
+"""An address at which and above which this program maps nothing."""
 
 
 class Work(NamedTuple):
@@ -48,15 +55,17 @@ class Work(NamedTuple):
     calls: int
     outstanding: int
     keys: int
+    changes: int = 0
 
     def packed(self) -> int:
         """The argument of `clients-member`."""
-        return self.object << 28 | self.calls << 16 | self.outstanding << 8 | self.keys
+        return self.object << 28 | self.calls << 16 | self.changes << 13 | self.outstanding << 8 | self.keys
 
     @staticmethod
     def unpacked(argument: int) -> Work:
         """The work in a member's argument."""
-        return Work(argument >> 28, argument >> 16 & 0xFFF, argument >> 8 & 0xFF, argument & 0xFF)
+        object, calls, changes = argument >> 28, argument >> 16 & 0xFFF, argument >> 13 & 7
+        return Work(object, calls, argument >> 8 & 0x1F, argument & 0xFF, changes)
 
 
 async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
@@ -76,11 +85,17 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
     dispatcher.spawn(tally.accept(await dispatcher.export(SERVICE)), "accept")
     before = await dispatcher.cycles()
     others = [core.id for core in environment.blueprint.cores if core.id != dispatcher.core]
-    for core in others[: most - 1 if most else None]:
-        dispatcher.spawn(tally.start(core, work), f"start {core}")
-    for number in range(environment.count("changes", 0, least=0)):
+    others = others[: most - 1 if most else None]
+    changes = environment.count("changes", 0, least=0, most=MOST_CHANGES)
+    theirs = changes // 2 if others else 0
+    for core in others:
+        given = work._replace(changes=theirs) if core == others[-1] else work
+        dispatcher.spawn(tally.start(core, given), f"start {core}")
+    for number in range(changes - theirs):
         dispatcher.spawn(change(dispatcher, name), f"change {number}")
-    await tally.add(await Client(dispatcher, work).run())
+    if not environment.routes.holders(name):
+        await tally.half(len(others))
+    await tally.add(await Client(dispatcher, work, environment.choice("tree", TREES)).run())
     look_ns = FIRST_LOOK_NS
     while tally.waits() and await dispatcher.now() - tally.last_ns < patience_ns:
         await dispatcher.sleep(look_ns)
@@ -128,6 +143,11 @@ class Tally:
             self.started += 1
         self._asked -= 1
 
+    async def half(self, others: int) -> None:
+        """Returns when half of the `others` have been started, or it is known of all whether they can be."""
+        while 2 * (self.started - 1) < others and self._asked > 0:
+            await self._dispatcher.sleep(FIRST_LOOK_NS)
+
     def waits(self) -> bool:
         """Whether somebody has yet to tell something."""
         return self._asked > 0 or self._done < self.started
@@ -142,34 +162,37 @@ class Tally:
 
 
 class Client:
-    """The calls of one core."""
+    """The calls of one core, over `tree` where there are trees; over one that each draws where that is empty."""
 
-    def __init__(self, dispatcher: Dispatcher, work: Work) -> None:
+    def __init__(self, dispatcher: Dispatcher, work: Work, tree: str = "") -> None:
         self._dispatcher = dispatcher
         self._work = work
+        self._tree = tree
         self._name = OBJECTS[work.object]
 
     async def run(self) -> int:
         """Make all calls; how many were answered and accepted."""
         under_way: deque[Completion[bool]] = deque()
         answered = 0
-        environment = self._dispatcher.environment
-        if not environment.routes.holders(self._name) and self._dispatcher.core != environment.routes.boot_core:
+        routes = self._dispatcher.environment.routes
+        spanned = not routes.holders(self._name)
+        if spanned and self._dispatcher.core != routes.boot_core:
             return 0  # over a tree only the boot core begins
         for number in range(1, self._work.calls + 1):
             if len(under_way) == self._work.outstanding:
                 answered += await under_way.popleft()
-            call = self._call(number, await self._value(number))
+            tree = TREES[await self._dispatcher.random(len(TREES))] if spanned and not self._tree else self._tree
+            call = self._call(number, await self._value(number), tree or TREES[0])
             under_way.append(self._dispatcher.spawn(call, f"call {number}"))
         while under_way:
             answered += await under_way.popleft()
         return answered
 
-    async def _call(self, number: int, value: int) -> bool:
+    async def _call(self, number: int, value: int, tree: str) -> bool:
         core = self._dispatcher.core
         await self._tell(CallBegun(0, core, self._name, number, value))
         try:
-            result = await self._dispatcher.agree(self._name, value)
+            result = await self._dispatcher.agree(self._name, value, tree)
         except LocalMisuse:
             await self._tell(CallEnded(0, core, self._name, number, 0, False))
             return False
@@ -181,6 +204,8 @@ class Client:
         draw, own = self._dispatcher.random, (self._dispatcher.core << 12 | number) % HALF
         if self._name == "reservation":
             return (reserve, free)[await draw(2)](await draw(self._work.keys))
+        if self._name == "shootdown":
+            return NOWHERE + await draw(self._work.keys) * PAGE
         if self._name != "store":
             return self._dispatcher.core << 32 | number
         key, kind = await draw(self._work.keys), await draw(3)
@@ -194,8 +219,13 @@ class Client:
 
 
 async def member(dispatcher: Dispatcher) -> tuple[Row, ...]:
-    """A client; tells the boot core how many of its calls were answered."""
-    answered = await Client(dispatcher, Work.unpacked(dispatcher.argument)).run()
+    """A client; tells the boot core how many of its calls were answered, then waits for the changes it asked for."""
+    work = Work.unpacked(dispatcher.argument)
+    changes = [change(dispatcher, OBJECTS[work.object]) for _ in range(work.changes)]
+    threads = [dispatcher.spawn(each, f"change {number}") for number, each in enumerate(changes)]
+    answered = await Client(dispatcher, work).run()
     channel = await dispatcher.connect(dispatcher.environment.routes.boot_core, SERVICE)
     await channel.send(answered.to_bytes(8, "little"))
+    for thread in threads:
+        await thread
     return ()

@@ -151,8 +151,8 @@ class FaultyMachine(SimMachine):
         return self._actor.clock // 1000 if skew is None else skew.local(self._actor.clock) // 1000
 
     def emit(self, event: Event) -> None:
-        skew = self._condition.skew
-        self._world.emit(event, event.at_ns * 1000 if skew is None else skew.true(event.at_ns * 1000))
+        """A clock that is set wrong says another time, and for a while none: what it stamps is told when it happens."""
+        self._world.emit(event, event.at_ns * 1000 if self._condition.skew is None else self._actor.clock)
 
     def _true_ns(self, local_ns: int | None) -> int | None:
         """The nanosecond by which the core's clock shows `local_ns`."""

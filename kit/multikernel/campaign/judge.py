@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from multikernel.checking.linear import Call, Store, linearizable
-from multikernel.events import CallBegun, CallEnded, Carried, CoreUp, Event, FaultStruck
+from multikernel.events import CallBegun, CallEnded, Carried, CoreFailed, CoreUp, Event, FaultStruck
 from multikernel.spec import ConsistencyProtocolSpec
 from multikernel.system.monitor.objects import HALF, parts
 
@@ -26,7 +26,7 @@ PROPERTIES = {
     "agreement": "at each place every replica carries out the same",
     "order": "each replica carries out place after place, without a gap, and nothing twice",
     "validity": "what is carried out was asked for",
-    "answer": "a call that is answered has been carried out on a core that holds the object",
+    "answer": "a call that is answered has been carried out on a core that holds the object; over a tree on all",
     "history": "calls come out as on one object used by one client after another, in an order that time allows",
     "convergence": "when nothing happens any more, all that live and hold the object hold the same",
     "progress": "a call of a core that lives is answered, as long as no more cores stop than the protocol survives",
@@ -166,6 +166,30 @@ def _all_or_nothing(story: Story, told: Told) -> Violation | None:
         done = first.get(number)
         if ended.accepted and done is not None and done.result != ended.result:
             return Violation("answer", f"call {number} of core {life.core} is told to have come out otherwise")
+    return _complete(story)
+
+
+def _complete(story: Story) -> Violation | None:
+    """Over a tree what is told to be complete has been carried out by all that take part: by each that carried an
+    earlier one out, as a process only ever spans more cores, and lives."""
+    part: dict[int, int] = {}
+    gone: dict[int, None] = {}
+    done: dict[int, dict[int, None]] = {}
+    over: dict[int, None] = {}
+    for event in story.events:
+        match event:
+            case Carried() if event.object == story.object and event.core not in gone:
+                if event.request in over:
+                    return Violation("answer", f"core {event.core} carries out {_name(event)} after that was complete")
+                done.setdefault(event.request, {})[event.core] = None
+                part.setdefault(event.core, event.request)
+            case CallEnded(accepted=True) if event.object == story.object:
+                over[event.number] = None
+                for core, first in part.items():
+                    if event.result and first < event.number and core not in gone | done.get(event.number, {}):
+                        return Violation("answer", f"call {event.number} is complete, and core {core} has done nothing")
+            case CoreFailed() | FaultStruck(kind="stop" | "restart"):
+                gone[event.core] = None
     return None
 
 

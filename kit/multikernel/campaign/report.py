@@ -31,6 +31,7 @@ def test_file(board: str, name: str, run: Run) -> str:
         f"        outstanding={work.outstanding},\n"
         f"        keys={work.keys},\n"
         f"        changes={work.changes},\n"
+        f'        tree="{work.tree}",\n'
         "    )\n"
         '    assert found == ""\n'
     )

@@ -1,10 +1,10 @@
 """Many runs of a campaign, on several processes.
 
-    Campaign(board, object, field_of(...)).run(count, jobs, budget_s, told) -> Report
+    campaign(subject, field, count, jobs, budget_s, told) -> Report
 
 Runs are judged in the order of their numbers, so that the first violation is the same however many processes there
-are.  It ends with that, with `count` runs, or when `budget_s` seconds are over.  No process outlives it, also when it
-is interrupted.
+are, and so are the steps reached by the first so many.  It ends with a violation, with `count` runs, or when `budget_s`
+seconds are over and there are `least` runs.  No process outlives it, also when it is interrupted.
 
 May not know: the command line.
 """
@@ -40,7 +40,7 @@ SAID = {
 
 @dataclass(slots=True)
 class Report:
-    """What a campaign found.  `distinct` is how many digests there were, `reached` how often each numbered step of the
+    """What a campaign found.  `digests` are those there were, each once, `reached` how often each numbered step of the
     protocol was, `struck` how many runs had a fault of each kind; `undecided` how
     many histories had too many orders to try; `interrupted` says that a person ended it."""
 
@@ -48,7 +48,7 @@ class Report:
     quiet: int = 0
     answered: int = 0
     messages: int = 0
-    distinct: int = 0
+    digests: dict[str, None] = field(default_factory=dict)
     seconds: float = 0.0
     struck: Counter[str] = field(default_factory=Counter)
     reached: Counter[int] = field(default_factory=Counter)
@@ -56,25 +56,39 @@ class Report:
     undecided: int = 0
     interrupted: bool = False
 
+    @property
+    def distinct(self) -> int:
+        """How many runs differ."""
+        return len(self.digests)
+
+    def missing(self, spec: ConsistencyProtocolSpec) -> list[int]:
+        """The numbers of the steps that were not reached."""
+        return [number for number, _ in enumerate(spec.steps, 1) if not self.reached[number]]
+
 
 def campaign(
-    subject: Subject, drawn: Field, count: int, jobs: int, budget_s: float, told: Callable[[Report], None]
+    subject: Subject,
+    drawn: Field,
+    count: int,
+    jobs: int,
+    budget_s: float,
+    told: Callable[[Report], None],
+    least: int = 0,
 ) -> Report:
     """See the module.  `told` is called after each few runs, with what there is so far."""
     begun = time.monotonic()
     report = Report()
-    digests: dict[str, None] = {}
     with _runs(subject, drawn, count, jobs) as runs, _until_interrupted(report):
         for chunk in runs:
             for run in chunk:
                 _count(report, subject.spec, run)
-                digests[run.digest] = None
+                report.digests[run.digest] = None
                 if run.violation is not None:
                     report.violating = run
                     break
-            report.distinct, report.seconds = len(digests), time.monotonic() - begun
+            report.seconds = time.monotonic() - begun
             told(report)
-            if report.violating is not None or report.seconds > budget_s:
+            if report.violating is not None or (report.seconds > budget_s and report.runs >= least):
                 break
     return report
 
@@ -137,7 +151,9 @@ def _chunk(subject: Subject, drawn: Field, count: int, start: int) -> Sequence[R
 
 
 def steps_of(spec: ConsistencyProtocolSpec, reached: Reached) -> Iterator[int]:
-    """The numbers of the steps that were reached when an effect came of a cause."""
+    """The numbers of the steps of that protocol that were reached when an effect came of a cause."""
+    if reached.protocol != spec.name:
+        return
     cause, effect = _event(spec, reached.cause), _effect(spec, reached.effect)
     for number, step in enumerate(spec.steps, 1):
         if _is(step, cause, effect):

@@ -27,13 +27,15 @@ QUIET = 8
 @dataclass(frozen=True, slots=True)
 class Work:
     """What the clients do: `calls` each, on `cores` cores (0: all), `outstanding` under way at a time, over `keys`; the
-    last core that holds the object is let go and taken in again `changes` times."""
+    last core that holds the object is let go and taken in again `changes` times.  Over trees each call draws one, or
+    all take `tree`."""
 
     calls: int = 4
     cores: int = 0
     outstanding: int = 4
     keys: int = 2
     changes: int = 0
+    tree: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from multikernel.spec import ConsistencyProtocolSpec
 from multikernel.system.routes import Routes
 
 PROGRAM = "clients"
-OBJECTS = ("log", "store", "load", "reservation")
+OBJECTS = ("log", "store", "load", "reservation", "shootdown")
 """What that program knows to ask for."""
 TIMEOUT_NS = 5_000_000_000
 """Virtual time of a run: far more than the program waits for who says nothing."""
@@ -118,6 +118,7 @@ def trial(subject: Subject, schedule: Schedule) -> Run:
             outstanding=work.outstanding,
             keys=work.keys,
             changes=work.changes,
+            tree=work.tree,
             patience_us=PATIENCE_US,
             settle_us=SETTLE_US,
         )
@@ -165,8 +166,10 @@ def replay(
     outstanding: int = 4,
     keys: int = 2,
     changes: int = 0,
+    tree: str = "",
 ) -> str:
     """A run done again, as `mkit campaign` writes it down: what is violated, or ""."""
-    schedule = Schedule(seed, jitter_ns, tuple(map(parse, faults)), Work(calls, cores, outstanding, keys, changes))
+    work = Work(calls, cores, outstanding, keys, changes, tree)
+    schedule = Schedule(seed, jitter_ns, tuple(map(parse, faults)), work)
     violation = trial(Subject.of(board, object), schedule).violation
     return f"{violation.name}: {violation.how}" if violation else ""

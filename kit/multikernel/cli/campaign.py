@@ -1,6 +1,7 @@
 """`mkit campaign BOARD`: whole simulated kernels with drawn faults, until something is violated.
 
-Exit 0 when every run kept what the object's protocol promises, 1 when one did not.
+Exit 0 when every run kept what the object's protocol promises, 1 when one did not, or, with --require-reached, when
+some step of the protocol was not reached.
 
 May not know: how a run is made or judged.
 """
@@ -27,13 +28,14 @@ from multikernel.errors import MultikernelError, UsageError
 from multikernel.faults import Kind, nanoseconds
 from multikernel.files import write_whole
 from multikernel.spec import ConsistencyProtocolSpec
+from multikernel.system.routes import TREES
 
 NONE = "none"
 
 
 def campaign_command(
     board: Annotated[str, typer.Argument(help="A board: its name or file.")],
-    object: Annotated[str, typer.Option(help="What is agreed on: log, store, load, reservation.")] = "store",
+    object: Annotated[str, typer.Option(help="What is agreed on: log, store, load, reservation, shootdown.")] = "store",
     schedules: Annotated[int, typer.Option(min=1, help="How many runs.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="What schedules are drawn from.")] = 0,
     faults: Annotated[
@@ -45,9 +47,15 @@ def campaign_command(
     cores: Annotated[int, typer.Option(min=0, help="Clients at most; 0: a client on every core.")] = 0,
     outstanding: Annotated[int, typer.Option(min=1, max=16, help="Calls a client has under way.")] = 4,
     keys: Annotated[int, typer.Option(min=1, max=255, help="Keys of a store.")] = 2,
-    changes: Annotated[int, typer.Option(min=0, help="How often a holder is let go and taken in again, at most.")] = 0,
+    changes: Annotated[
+        int, typer.Option(min=0, max=14, help="How often a holder is let go and taken in again, at most.")
+    ] = 0,
+    tree: Annotated[str, typer.Option(help=f"Of {', '.join(TREES)}; each call draws one where none is named.")] = "",
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a CPU.")] = 0,
     budget: Annotated[float, typer.Option(help="Stop after so many seconds.")] = 600.0,
+    require_reached: Annotated[
+        bool, typer.Option("--require-reached", help="A step of the protocol that no run reached is an error.")
+    ] = False,
     write: Annotated[Path | None, typer.Option(help="Write a run that violates something here, as a test.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -55,7 +63,7 @@ def campaign_command(
     with output.json_errors(json):
         subject = Subject.of(board, object)
         output.warn_problems(subject.registry.problems)
-        work = Work(calls, cores, outstanding, keys, changes)
+        work = Work(calls, cores, outstanding, keys, changes, _tree(tree))
         drawn = field_of(subject, seed, _kinds(faults, subject), most, nanoseconds(jitter), work)
         report = _run(subject, drawn, schedules, jobs or os.cpu_count() or 1, budget)
         small, tried = None, 0
@@ -70,9 +78,18 @@ def campaign_command(
     if report.interrupted:
         raise KeyboardInterrupt
     if small is not None and small.violation is not None:
-        error = MultikernelError(f"{object} on {board} violates {small.violation.name}", code="violated")
-        output.show_error(error)
-        raise typer.Exit(error.exit_code)
+        raise _failed(f"{object} on {board} violates {small.violation.name}", "violated")
+    missing = report.missing(subject.spec)
+    if require_reached and missing:
+        steps = ", ".join(map(str, missing))
+        raise _failed(f"{report.runs} runs of {object} on {board} did not reach steps {steps}", "not-reached")
+
+
+def _failed(text: str, code: str) -> typer.Exit:
+    """What was found is told as an error, after the report of it."""
+    error = MultikernelError(text, code=code)
+    output.show_error(error)
+    return typer.Exit(error.exit_code)
 
 
 def field_of(subject: Subject, seed: int, kinds: tuple[Kind, ...], most: int, jitter_ns: int, work: Work) -> Field:
@@ -111,6 +128,12 @@ def _kinds(faults: str, subject: Subject) -> tuple[Kind, ...]:
             f"there is no fault {unknown[0]!r}; there are: {', '.join(KINDS)}, {NONE}", code="unknown-name"
         )
     return tuple(kind for kind in KINDS if kind in names)
+
+
+def _tree(tree: str) -> str:
+    if tree and tree not in TREES:
+        raise UsageError(f"there is no tree {tree!r}; there are: {', '.join(TREES)}", code="unknown-name")
+    return tree
 
 
 def _run(subject: Subject, drawn: Field, count: int, jobs: int, budget: float) -> Report:
@@ -209,5 +232,6 @@ def _violation(run: Run | None) -> dict[str, object] | None:
         "outstanding": work.outstanding,
         "keys": work.keys,
         "changes": work.changes,
+        "tree": work.tree,
         "messages": run.messages,
     }
