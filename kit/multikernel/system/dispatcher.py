@@ -139,13 +139,15 @@ class PageFault:
 
 class UserDispatcher:
     """See the module.  `waiting` is how it waits; `faults` handles page faults and `traps`
-    processor exceptions (both run as threads and may wait); by default either ends the dispatcher."""
+    processor exceptions (both run as threads and may wait); by default either ends the dispatcher.  The driver sets
+    `interrupted` on the monitor's when its core was; who looks for the cause takes it down."""
 
     def __init__(self, name: str, poller: Poller) -> None:
         self.name = name
         self.poller = poller
         self.disabled = True
         self.exited = False
+        self.interrupted = False
         self.buffers: list[LocalBuffer] = []
         self.waiting: Waiting | None = None
         self.faults: Callable[[PageFault], Awaitable[bool]] | None = None
@@ -153,6 +155,7 @@ class UserDispatcher:
         self.failure: tuple[Thread, BaseException, str] | None = None
         self.upcalls: dict[Upcall, int] = dict.fromkeys(Upcall, 0)
         self.registers = self._without = Context(None, None)
+        self._scheduler = Context(None, None)
         self._runnable: deque[Thread] = deque()
         self._watching: dict[int, Thread] = {}
         self._timers: list[tuple[int, int, Thread]] = []
@@ -167,8 +170,7 @@ class UserDispatcher:
         self.upcalls[entry] += 1
         if self.registers.code is not None and self.registers.thread is None:
             self.registers.code.close()  # the activation that blocked is abandoned, as its stack is
-        self.disabled = True
-        self.registers = Context(self._activate(entry, argument, interrupted), None)
+        self._to_scheduler(self._activate(entry, argument, interrupted))
 
     def step(self) -> Operation[object]:
         """Run user code up to its next operation of the machine or the driver."""
@@ -206,7 +208,7 @@ class UserDispatcher:
             thread.parked = True
         elif isinstance(operation, Reschedule):
             self._runnable.append(thread)
-        self._to_scheduler()
+        self._to_scheduler(self._activate(Upcall.RUN, None, None))
 
     def ended(self, current: Context, value: object, error: Exception | None) -> None:
         """The code of the registers `current` has returned `value`, or raised `error`."""
@@ -228,7 +230,7 @@ class UserDispatcher:
             self.exited = True
         for joiner in thread.joiners:
             self.wake(joiner)
-        self._to_scheduler()
+        self._to_scheduler(self._activate(Upcall.RUN, None, None))
 
     def answer(self, value: object) -> None:
         """The operation that left last is done."""
@@ -373,9 +375,12 @@ class UserDispatcher:
         self._runnable.appendleft(self.spawn(f"{entry.value}-handler", handle()))
         self._runnable.pop()  # spawn queued it last; a fault is handled before anything else
 
-    def _to_scheduler(self) -> None:
+    def _to_scheduler(self, activation: Code) -> None:
+        """The scheduler has one context, which is written anew for each activation: no two are ever under way."""
         self.disabled = True
-        self.registers = Context(self._activate(Upcall.RUN, None, None), None)
+        registers = self.registers = self._scheduler
+        registers.code = activation
+        registers.value = registers.error = registers.again = None
 
 
 class UnhandledFault(RuntimeError):
