@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from multikernel.errors import MultikernelError, PeerError
@@ -63,14 +62,12 @@ class Replica(Protocol):
         number."""
 
 
-def _message(effect: Effect) -> tuple[int, int, int, int, int] | None:
-    """What a Send says; the same to several cores goes out at once."""
-    return effect[1:] if isinstance(effect, Send) else None
+_PROTOCOL_STEP = Spend("protocol_step")
 
 
-def _label(item: Event | Effect) -> str:
-    """What a step is called where steps are counted: its kind, and the protocol's phase."""
-    kind = type(item).__name__
+def _label(item: Event | Effect | None) -> str:
+    """What a step is called where steps are counted: its kind, and the protocol's phase; None is the beginning."""
+    kind = "Begin" if item is None else type(item).__name__
     match item:
         case Received() | Send():
             return f"{kind} {item.phase}"
@@ -148,7 +145,7 @@ class Agreements:
         branches = prune(member, self._core, cores, self._links.failed)
         state = self._states[message.object]
         effects = self._protocols[message.object].begin(state, operation, message.value, message.tree, branches)
-        await self._carry_out(message.object, "Begin", effects)
+        await self._carry_out(message.object, None, effects)
 
     async def _received(self, sender: Sender, message: Agreement) -> None:
         index = message.operation & 0xFF
@@ -165,53 +162,61 @@ class Agreements:
             self._processes_of.pop(message.operation, None)
 
     async def _step(self, name: str, event: Event) -> None:
-        await self._carry_out(name, _label(event), self._protocols[name].step(self._states[name], event))
+        await self._carry_out(name, event, self._protocols[name].step(self._states[name], event))
 
-    async def _carry_out(self, name: str, cause: str, effects: Sequence[Effect]) -> None:
-        await Spend("protocol_step")
-        for message, group in groupby(effects, _message):
-            if message is not None:
-                sends = [effect for effect in group if isinstance(effect, Send)]
-                targets = [effect.target for effect in sends]
-                payload = encode(Agreement(*message, self._processes_of[message[0]]))
-                step = Step(self._plugins[name], cause, _label(sends[0])) if self._observed else None
-                if targets == [EVERYBODY]:
-                    if step is not None:
-                        await step
-                    concerned = self._routes.member(message[3], self._core).among(message[4])
-                    if await self._broadcast.send(payload, concerned):
-                        self._on_ring[message[0]] = self._on_ring.get(message[0], 0) + 1
-                else:
-                    await self._links.send_all(targets, payload, step)
+    async def _carry_out(self, name: str, cause: Event | None, effects: Sequence[Effect]) -> None:
+        await _PROTOCOL_STEP
+        sent = 0
+        for place, effect in enumerate(effects):
+            if place < sent:
                 continue
-            for effect in group:
-                if self._observed:
-                    await Step(self._plugins[name], cause, _label(effect))
-                await self._carry_out_one(name, effect)
+            if isinstance(effect, Send):  # what says the same to several cores goes out at once
+                sent = place + 1
+                while sent < len(effects) and effects[sent][1:] == effect[1:] and isinstance(effects[sent], Send):
+                    sent += 1
+                await self._send(name, cause, effect, [other[0] for other in effects[place:sent]])
+                continue
+            if self._observed:
+                await Step(self._plugins[name], _label(cause), _label(effect))
+            match effect:
+                case Apply(operation, value):
+                    with suppress(MultikernelError):  # nothing of it on this core
+                        await self._replicas[name].apply(self._processes_of[operation], value)
+                    if self._observed:
+                        await self._told(name, operation, value, 1)
+                    await self._step(name, Applied(operation))
+                case Vote(operation, value):
+                    accepted = await self._replicas[name].vote(self._processes_of[operation], value)
+                    await self._step(name, Voted(operation, accepted))
+                case Release(operation, value):
+                    await self._replicas[name].release(self._processes_of[operation], value)
+                    if self._observed:
+                        await self._told(name, operation, value, 0)
+                    await self._step(name, Applied(operation))
+                case Complete(operation, committed):
+                    await self._complete(name, operation, committed)
 
-    async def _carry_out_one(self, name: str, effect: Effect) -> None:
-        match effect:
-            case Apply(operation, value):
-                with suppress(MultikernelError):  # nothing of it on this core
-                    await self._replicas[name].apply(self._processes_of[operation], value)
-                await self._told(name, operation, value, 1)
-                await self._step(name, Applied(operation))
-            case Vote(operation, value):
-                accepted = await self._replicas[name].vote(self._processes_of[operation], value)
-                await self._step(name, Voted(operation, accepted))
-            case Release(operation, value):
-                await self._replicas[name].release(self._processes_of[operation], value)
-                await self._told(name, operation, value, 0)
-                await self._step(name, Applied(operation))
-            case Complete(operation, committed):
-                for _ in range(self._on_ring.pop(operation, 0)):
-                    self._broadcast.finished()
-                asked, process = self._asked.pop(operation), self._processes_of.pop(operation)
-                result = await self._replicas[name].completed(process, asked.value, committed)
-                await self._processes.reply(asked.dispatcher, encode(Done(asked.request, result, 0)))
+    async def _send(self, name: str, cause: Event | None, send: Send, targets: Sequence[int]) -> None:
+        operation, phase, value, tree, among = send[1:]
+        payload = encode(Agreement(operation, phase, value, tree, among, self._processes_of[operation]))
+        step = Step(self._plugins[name], _label(cause), _label(send)) if self._observed else None
+        if send.target != EVERYBODY:
+            await self._links.send_all(targets, payload, step)
+            return
+        if step is not None:
+            await step
+        concerned = self._routes.member(tree, self._core).among(among)
+        if await self._broadcast.send(payload, concerned):
+            self._on_ring[operation] = self._on_ring.get(operation, 0) + 1
+
+    async def _complete(self, name: str, operation: int, committed: bool) -> None:
+        for _ in range(self._on_ring.pop(operation, 0)):
+            self._broadcast.finished()
+        asked, process = self._asked.pop(operation), self._processes_of.pop(operation)
+        result = await self._replicas[name].completed(process, asked.value, committed)
+        await self._processes.reply(asked.dispatcher, encode(Done(asked.request, result, 0)))
 
     async def _told(self, name: str, operation: int, value: int, result: int) -> None:
         """Where somebody observes: `value` is carried out (1) or given up (0) here."""
-        if self._observed:
-            number = operation >> 8
-            await Witness(Carried(0, self._core, name, number, self._boot_core, number, value, result))
+        number = operation >> 8
+        await Witness(Carried(0, self._core, name, number, self._boot_core, number, value, result))

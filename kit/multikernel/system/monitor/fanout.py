@@ -33,6 +33,7 @@ class Broadcast:
         self._events = events
         self._links = links
         self._routes = events.environment.routes
+        self._writer = Sender(events.environment.routes.boot_core, 0)
         self._count = 0
         self._open = 0
         self._lines: Lines | None = None
@@ -75,7 +76,7 @@ class Broadcast:
             return
         self._count += 1
         self._listen(0)
-        await self._events.deliver(Sender(self._routes.boot_core, 0), line[ring.WORD : ring.WORD + length])
+        await self._events.deliver(self._writer, line[ring.WORD : ring.WORD + length])
 
     async def send(self, payload: bytes, concerned: Sequence[int]) -> bool:
         """To everybody; those `concerned` are woken if they do not look.  Whether it went out on the ring, and

@@ -9,6 +9,7 @@ May not know: who sends what, how the channel came about.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from multikernel.system.environment import KERNEL
@@ -30,6 +31,7 @@ class Link:
     ) -> None:
         self.peer = peer
         self._events = events
+        self._sender = Sender(peer, 0)
         self._endpoint = endpoint
         self._lines = lines
         self._bell = bell
@@ -39,6 +41,7 @@ class Link:
         self._room = -1
         self._heard = -1
         self._closed = False
+        self._notify = Invoke(KERNEL, NotifyCore(peer))
         self._listen()
 
     def _listen(self) -> None:
@@ -63,7 +66,7 @@ class Link:
             if self._taken % self._endpoint.ack_interval == 0:
                 await self.fence()
                 await self.ring()
-            await self._events.deliver(Sender(self.peer, 0), payload)
+            await self._events.deliver(self._sender, payload)
             if self._closed:
                 return
         self._listen()
@@ -84,11 +87,11 @@ class Link:
         if not self._shared:
             await self._bell.invalidate(0)
         if (await self._bell.load(0))[0]:
-            await Invoke(KERNEL, NotifyCore(self.peer))
+            await self._notify
 
-    async def fence(self) -> None:
+    def fence(self) -> Awaitable[None]:
         """Wait until what was put on any link is visible."""
-        await self._lines.fence()
+        return self._lines.fence()
 
     async def _flush(self) -> None:
         self._room = -1
