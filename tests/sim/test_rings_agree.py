@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from typing import NamedTuple
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import mk_sim.engine as chosen
@@ -86,10 +86,11 @@ def pair(slots: int, native: bool, first: int = 1) -> Pair:
     return Pair(bench, Sender(bench.window, first, slots), Receiver(bench.window, first, slots))
 
 
-STEPS = st.lists(st.one_of(st.none(), PAYLOADS, st.tuples(st.integers(0, 8), st.integers(0, 2**64 - 1))), max_size=60)
+STEPS = st.lists(st.one_of(st.none(), PAYLOADS, st.tuples(st.integers(0, 8), st.integers(0, 2**64 - 1))), max_size=30)
 """None takes, bytes are put, a pair is a word that somebody writes into a line."""
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 7), STEPS)
 @example(2, [b"a", b"b", (3, 5), b"more was acknowledged than was sent"])
 @example(2, [b"a", b"b", None, b"c", (3, 0), b"less was acknowledged than before"])

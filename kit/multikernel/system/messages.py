@@ -30,9 +30,10 @@ other: so no program can speak for a core."""
 Small: TypeAlias = Annotated[int, "I"]
 """A field of 4 bytes."""
 
-_M = TypeVar("_M", bound=type)
-_BY_NUMBER: dict[int, tuple[Callable[..., tuple[object, ...]], Struct, tuple[bool, ...]]] = {}
-_BY_TYPE: dict[type, tuple[int, Struct, tuple[bool, ...]]] = {}
+_M = TypeVar("_M", bound=type[tuple[object, ...]])
+_BY_NUMBER: dict[int, tuple[type[tuple[object, ...]], Struct, tuple[int, ...]]] = {}
+"""Of each message its type, its layout less the number, and which of its fields are text."""
+_BY_TYPE: dict[type, tuple[int, Struct, tuple[int, ...]]] = {}
 
 
 def message(number: int) -> Callable[[_M], _M]:
@@ -40,12 +41,12 @@ def message(number: int) -> Callable[[_M], _M]:
 
     def register(kind: _M) -> _M:
         hints = get_type_hints(kind, include_extras=True).values()
-        text = tuple(hint is str for hint in hints)
-        codes = (f"{NAME}s" if hint is str else "I" if hint == Small else "Q" for hint in hints)
-        layout = Struct("<B" + "".join(codes))
+        text = tuple(place for place, hint in enumerate(hints) if hint is str)
+        codes = "".join(f"{NAME}s" if hint is str else "I" if hint == Small else "Q" for hint in hints)
+        layout = Struct("<B" + codes)
         if number in _BY_NUMBER or layout.size > PAYLOAD:
             raise LocalMisuse(f"message {number} is taken or too long ({layout.size} bytes)")
-        _BY_NUMBER[number] = (kind, layout, text)
+        _BY_NUMBER[number] = (kind, Struct("<x" + codes), text)
         _BY_TYPE[kind] = (number, layout, text)
         return kind
 
@@ -55,16 +56,15 @@ def message(number: int) -> Callable[[_M], _M]:
 def encode(item: tuple[int | str, ...]) -> bytes:
     """The bytes of a message.  LocalMisuse for a field that does not fit."""
     number, layout, text = _BY_TYPE[type(item)]
-    fields: list[int | bytes] = []
-    for value, is_text in zip(item, text, strict=True):
-        if is_text:
-            raw = str(value).encode()
-            if len(raw) > NAME:
-                raise LocalMisuse(f"{value!r} is longer than the {NAME} bytes of a name in a message")
-            fields.append(raw)
-        else:
-            fields.append(int(value))
     try:
+        if not text:
+            return layout.pack(number, *item)
+        fields: list[int | str | bytes] = list(item)
+        for place in text:
+            raw = str(item[place]).encode()
+            if len(raw) > NAME:
+                raise LocalMisuse(f"{item[place]!r} is longer than the {NAME} bytes of a name in a message")
+            fields[place] = raw
         return layout.pack(number, *fields)
     except error as problem:
         raise LocalMisuse(f"{item!r} does not fit its message: {problem}") from None
@@ -76,12 +76,16 @@ def decode(payload: bytes) -> tuple[object, ...]:
     if found is None or len(payload) != found[1].size:
         raise PeerError(f"not a message: {payload.hex()}")
     kind, layout, text = found
-    raw = layout.unpack(payload)[1:]
+    raw = layout.unpack(payload)
+    if not text:
+        return tuple.__new__(kind, raw)
+    fields = list(raw)
     try:
-        fields = [value.rstrip(b"\0").decode() if is_text else value for value, is_text in zip(raw, text, strict=True)]
+        for place in text:
+            fields[place] = raw[place].rstrip(b"\0").decode()
     except UnicodeDecodeError:
         raise PeerError(f"not a message: {payload.hex()}") from None
-    return kind(*fields)
+    return tuple.__new__(kind, fields)
 
 
 # Between monitors
