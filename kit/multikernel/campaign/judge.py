@@ -59,8 +59,8 @@ class Life(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Story:
     """A run: of `object`, that `holders` hold, by the protocol of `spec`; `changes` says how often the last of them was
-    let go and taken in again.  `problem` is how it ended otherwise than by
-    the program's return, and `broken` says that it ended by a failure of a monitor."""
+    let go and taken in again, and `relays` are cores that carry what others say to each other.  `problem` is how it ended
+    otherwise than by the program's return, and `broken` says that it ended by a failure of a monitor."""
 
     object: str
     holders: tuple[int, ...]
@@ -70,13 +70,13 @@ class Story:
     problem: str = ""
     broken: bool = False
     changes: int = 0
+    relays: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
 class Told:
     """What the events say.  `early` are calls that were answered before what they asked for was `done` anywhere; `down`
-    are cores that stopped to be started anew and were not, as the boot core had stopped;
-    `orphaned` says that the boot core stopped before anything was."""
+    are cores that stopped to be started anew and were not, as the boot core had stopped."""
 
     carried: dict[Life, list[Carried]] = field(default_factory=dict)
     begun: dict[tuple[Life, int], CallBegun] = field(default_factory=dict)
@@ -85,7 +85,6 @@ class Told:
     restarted: dict[int, None] = field(default_factory=dict)
     down: dict[int, None] = field(default_factory=dict)
     cut_for_ever: bool = False
-    orphaned: bool = False
     order: list[CallBegun | CallEnded] = field(default_factory=list)
     of: dict[CallEnded, Life] = field(default_factory=dict)
     early: list[CallEnded] = field(default_factory=list)
@@ -117,7 +116,6 @@ def listen(story: Story) -> Told:
                     told.early.append(event)
             case FaultStruck(kind="stop"):
                 told.stopped[event.core] = None
-                told.orphaned = told.orphaned or (event.core == story.boot_core and not told.done)
             case FaultStruck(kind="restart", over=False):
                 told.restarted[event.core] = None
                 told.down[event.core] = None
@@ -304,10 +302,9 @@ def _call(call: Call) -> str:
 
 
 def _within(story: Story, told: Told) -> bool:
-    """Whether no more has stopped than the protocol survives.  Those that hold an object meet through the boot core
-    before it is first used: of one that it did not see used nothing is promised."""
+    """Whether no more has stopped than the protocol survives, and nobody whom others are heard through."""
     dead = dict.fromkeys((*told.stopped, *told.restarted))
-    if told.orphaned:
+    if any(core in dead for core in story.relays):
         return False
     match story.spec.survives:
         case "none":

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 from multikernel.assemble import assemble
 from multikernel.blueprint import Blueprint
@@ -41,13 +42,15 @@ SETTLE_US = 100_000
 
 @dataclass(frozen=True)
 class Subject:
-    """What is tried: an object of a kernel, that `holders` hold by the protocol of `spec`."""
+    """What is tried: an object of a kernel, that `holders` hold by the protocol of `spec`.  `relays` are the cores
+    through which others reach each other, as no memory joins those."""
 
     blueprint: Blueprint
     registry: Registry
     object: str
     spec: ConsistencyProtocolSpec
     holders: tuple[int, ...]
+    relays: tuple[int, ...] = ()
 
     @staticmethod
     def of(board: str, name: str, registry: Registry | None = None) -> Subject:
@@ -64,7 +67,7 @@ class Subject:
                 code="unknown-name",
             )
         spec = registry.consistency_protocols.get(bound[name])
-        return Subject(blueprint, registry, name, spec, routes.holders(name))
+        return Subject(blueprint, registry, name, spec, routes.holders(name), _relays(routes))
 
     def possible(self, schedule: Schedule) -> Schedule:
         """The schedule without the faults that cannot happen on this kernel, as of a link that is a device's."""
@@ -76,6 +79,15 @@ class Subject:
                     platform.check(self.blueprint, BootOptions(faults=(*kept, fault)))
                     kept.append(fault)
         return replace(schedule, faults=tuple(kept))
+
+
+def _relays(routes: Routes) -> tuple[int, ...]:
+    found: dict[int, None] = {}
+    for a, b in permutations(routes.cores, 2):
+        if routes.transport(a, b).scope != "channel":
+            while (a := routes.next_hop(a, b)) != b:
+                found[a] = None
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -137,6 +149,7 @@ def trial(subject: Subject, schedule: Schedule) -> Run:
             problem,
             broken,
             work.changes,
+            subject.relays,
         )
     )
     struck = tuple(event.text for event in kernel.events if isinstance(event, FaultStruck) and not event.over)

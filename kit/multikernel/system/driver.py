@@ -106,6 +106,7 @@ class CpuDriver:
             self.machine.charge("ipi_trap")
             self._preempt()
             if self.monitor is not None:
+                self.monitor.user.interrupted = True
                 self.make_runnable(self.monitor, first=True)
             return self._schedule()
         raise TypeError(f"not a hardware event: {event!r}")

@@ -5,7 +5,7 @@ arenas for the cores whose home it is, then what the memory server gives out (`p
 channels fixed at assembly; where a board fixes one so low that this leaves too little, the longest part without
 channels takes the place of the region.  An arena holds:
 
-    bells       one line a dispatcher: its first word is 1 while the dispatcher does not look
+    bells       one line a dispatcher: its first word is 1 while the dispatcher does not look; line 0 is the door
     broadcast   a ring with one writer, this core's monitor, and many readers
     the rest    RAM for channels and page tables, then for the memory server
 
@@ -216,6 +216,15 @@ class Layout:
     def bell(self, core: int, dispatcher: int, reader: int) -> int:
         """The bell line of a dispatcher that core `reader` looks at.  LocalMisuse when it sees none."""
         return self.bells(core, dispatcher)[self.between(core, reader)]
+
+    def doors(self, core: int) -> tuple[int, ...]:
+        """Physical addresses of the lines at which any core can leave a message for `core`: one in each area, the
+        bells' line that is no dispatcher's."""
+        return tuple(area.base for area in self.areas(core))
+
+    def door(self, core: int, knocker: int) -> int:
+        """The one that core `knocker` sees.  LocalMisuse when it sees none."""
+        return self.doors(core)[self.between(core, knocker)]
 
     def broadcast(self, core: int) -> int:
         """Physical address of the broadcast ring written by the monitor of `core`."""

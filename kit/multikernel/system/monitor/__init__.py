@@ -2,6 +2,8 @@
 
     events.py         the loop: lines and local messages in, handlers out, idling the core
     links.py          boot, and how the monitors reach each other
+    introductions.py  how two of them come to a channel
+    doors.py          a line a core, for who has no other way to it
     link.py           a channel to one other monitor
     relay.py          messages to cores that no link joins
     binding.py        export, connect and accept for the dispatchers of this core

@@ -7,9 +7,10 @@
     5  MET       to the boot core, when all have answered
     6  OPEN      the boot core, to each that it called or that asked: when all have met, or PATIENCE_NS after the call
 
-Channels between monitors are made through the boot core, so this is what lets the others go on when it dies.  What is
-submitted before OPEN waits, and on who holds nothing until it has met those that do.  Nobody waits for ever for who is
-dead: PATIENCE_NS later, or for OPEN when it hears a peer, a core goes on.  An object nobody asks for costs nothing.
+Channels between monitors are made through the boot core, which is quick; those that have met need nobody when it dies.
+What is submitted before OPEN waits, and on who holds nothing until it has met those that do.  Nobody waits for ever for
+who is dead, the boot core not excepted: PATIENCE_NS later, or for OPEN when it hears a peer, a core goes on, and
+insists on a channel to each that it speaks to (`introductions.py`).  An object nobody asks for costs nothing.
 
 May not know: protocols, replicas.
 """
@@ -81,6 +82,7 @@ class Gathering:
             await self._call(number)
         else:
             await self._say(self._boot_core, number, Stage.ASK)
+            await self._wait_at_most(number)
 
     async def heard(self, number: int) -> None:
         """A peer has spoken, so object `number` is open."""
@@ -126,7 +128,9 @@ class Gathering:
             return
         self._greeted[number] = dict.fromkeys(self._neighbours(number))
         await self._wait_at_most(number)
-        await self._links.send_all(tuple(self._greeted[number]), encode(Gather(number, Stage.GREET)))
+        greeted = tuple(self._greeted[number])
+        await self._links.send_all(greeted, encode(Gather(number, Stage.GREET)))
+        await self._links.insist(greeted)
         if not self._greeted[number]:
             await self._have_met(number)
 

@@ -182,7 +182,9 @@ class Groups:
             if step is not None:
                 await step
             payload = bytes((PEER, self._names.index(name), told[0])) + pack(told[1])
-            await self._links.send_all([tell.target for tell in tells], payload, step)
+            targets = [tell.target for tell in tells]
+            await self._links.send_all(targets, payload, step)
+            await self._links.insist(targets)
 
     async def _carry_out(self, name: str, effect: GroupEffect) -> None:
         match effect:

@@ -1,18 +1,17 @@
 """How the monitors reach each other: over the tree of gateways from boot on, over any other channel from first use.
 
-    1  asker: `Introduce` to the boot core's monitor (with memory, if the asker homes the channel)
-    2  boot core: passes it on to the target, if that has joined
-    3  target: opens its side, `Introduced` back the same way
-    4  asker: opens its side; what waited for the channel is sent
+    await links.start()                       boot: this core starts those behind it, and says hello
+    await links.send(core, payload)           to the monitor of `core`; if the two have no channel they are introduced
+    await links.open(peer, ...)               use a channel
+    await links.restart(core)                 on the boot core
 
-Where no transport joins two cores they are introduced all the same, without a channel: from then on what they
-say to each other is relayed (`relay.py`).  Over a device each side has memory of its own for the channel, and the
-two tell each other where.  Where the blueprint has a channel for the two they use that.
+Where no transport joins two cores what they say to each other is relayed (`relay.py`).  Over a device each side has
+memory of its own for the channel.  Where the blueprint has a channel for the two they use that.  How two cores come to
+a channel is in `introductions.py`.
 
 The boot core's monitor can start a core anew: all others forget what they had with it (`Forget`), its gateway clears
 the channel to it and starts it, and it says hello again.  Channels with it are made anew, those that the blueprint
-fixes in memory that is cleared first.  Who joins later is told who was restarted.  An introduction says how often its
-two cores were, so that none is taken for one with what a core was before.
+fixes in memory that is cleared first.  Who joins later is told who was restarted.
 
 Each core starts those whose gateway it is.  A new core's monitor says `Hello` to the boot core's and is a member
 when that has it; members may join in any order.  The cores behind one that did not come up are given up with it.
@@ -26,13 +25,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from multikernel.errors import LocalMisuse, PeerError
 from multikernel.events import CoreFailed, MonitorJoined
 from multikernel.interfaces import LINE
 from multikernel.system.environment import CONSOLE, KERNEL
 from multikernel.system.lmp import NoMemory
-from multikernel.system.messages import Forget, Hello, Introduce, Introduced, Welcome, decode, encode
+from multikernel.system.messages import Forget, Hello, Welcome, encode
 from multikernel.system.monitor.events import Sender
+from multikernel.system.monitor.introductions import NOWHERE, Introductions
 from multikernel.system.monitor.link import Link
 from multikernel.system.monitor.relay import Relay, split
 from multikernel.system.operations import Clock, Invoke, Step
@@ -42,15 +41,12 @@ if TYPE_CHECKING:
     from multikernel.interfaces import Lines
     from multikernel.system.environment import Environment
     from multikernel.system.monitor.events import Callback, Events
+    from multikernel.system.monitor.introductions import Refusal
     from multikernel.system.monitor.memory import ArenaMemory
 
 JOIN_NS = 500_000_000
 """A started core is given up when neither it nor any other has said hello for so long.  Barrelfish boots a
 core in about 10 ms; the slowest here is a host process that shares a CPU with fifty others."""
-HALF = 32
-"""Bits of the lower half of a field of eight bytes."""
-NOWHERE = 1
-"""The address of a channel for which a side has no memory: 0 would be a refusal."""
 
 
 class Links:
@@ -63,20 +59,16 @@ class Links:
         self._links: dict[int, Link] = {}
         self._relayed: dict[int, None] = {}
         self._relay = Relay(events, self._post)
-        self._waiting: dict[int, list[bytes]] = {}
-        self._offered: dict[int, int] = {}
+        self._introductions = Introductions(events, self, self._relay.send)
         self.members: dict[int, None] = {}
         self.failed: dict[int, str] = {}
         self._expected: dict[int, None] = {}
         self._heard_ns = 0
         self._settled: list[Callback] = []
-        self._refusals: list[Callable[[int, tuple[object, ...]], Awaitable[None]]] = []
         self._lost: dict[int, int] = {}
         self._losses: list[Callable[[int], Awaitable[None]]] = []
         events.on(Hello, self._hello)
         events.on(Welcome, self._welcome)
-        events.on(Introduce, self._introduce)
-        events.on(Introduced, self._introduced)
         events.on(Forget, self._forget)
 
     # Boot
@@ -108,7 +100,7 @@ class Links:
     async def _start_core(self, core: int) -> None:
         channel = self._environment.layout.boot_channel(core)
         if core in self._lost:
-            await self._clear(core, channel.address, channel.slots)
+            await self.clear(core, channel.address, channel.slots)
         await self.open(core, channel.address, channel.far, channel.slots, side=0)
         await Invoke(KERNEL, StartCore(core, channel.far, channel.slots))
 
@@ -173,8 +165,7 @@ class Links:
             link.close()
         self._relay.forget(core)
         self._relayed.pop(core, None)
-        self._offered.pop(core, None)
-        await self._refuse(core)
+        await self._introductions.forget(core)
         for callback in self._losses:
             await callback(core)
         if self._environment.routes.gateway(core) == self._environment.core:
@@ -184,11 +175,11 @@ class Links:
         """Call `callback` with each core that is started anew: nothing asked of it before will be answered."""
         self._losses.append(callback)
 
-    def _restarts(self, peer: int) -> int:
+    def restarts(self, peer: int) -> int:
         """How often this core or `peer` was started anew."""
         return self._environment.incarnation + self._lost.get(peer, 0)
 
-    async def _clear(self, peer: int, address: int, slots: int) -> None:
+    async def clear(self, peer: int, address: int, slots: int) -> None:
         """Zero the memory of a channel that was used before."""
         pair = self._environment.routes.transport(self._environment.core, peer)
         lines = await self._events.window(address, self._environment.made.transports[pair.transport].lines(slots))
@@ -249,6 +240,18 @@ class Links:
             return self._arena.share(size, peer)
         return self._arena.copied(size, pair.device) if size else NOWHERE
 
+    def reaches(self, peer: int) -> bool:
+        """Whether there is a way to `peer` already, by a channel or relayed."""
+        return peer in self._links or peer in self._relayed
+
+    def relay(self, peer: int) -> None:
+        """What is sent to `peer` from now on is relayed."""
+        self._relayed[peer] = None
+
+    def when_refused(self, callback: Refusal) -> None:
+        """Call `callback` with the core and each typed message that will never reach it, as it is not up."""
+        self._introductions.when_refused(callback)
+
     # Sending
 
     async def send(self, core: int, payload: bytes) -> None:
@@ -269,8 +272,12 @@ class Links:
             elif core in self._relayed:
                 await self._relay.send(core, payload)
             else:
-                await self._introduce_to(core, payload)
+                await self._introductions.ask(core, payload)
         await self._show(reached)
+
+    async def insist(self, cores: Sequence[int]) -> None:
+        """What waits for a channel to one of `cores` reaches it whether the boot core lives or not."""
+        await self._introductions.insist(cores)
 
     async def send_long(self, core: int, payload: bytes) -> None:
         """Send what may be longer than a message to the monitor of `core`, which has been met: in pieces, in order
@@ -292,108 +299,3 @@ class Links:
             await reached[0].fence()
         for link in reached:
             await link.ring()
-
-    # Introductions
-
-    async def _introduce_to(self, core: int, payload: bytes) -> None:
-        """Step 1; `payload` waits for the channel."""
-        if core in self._waiting:
-            self._waiting[core].append(payload)
-        else:
-            self._waiting[core] = [payload]
-            pair = self._environment.routes.transport(self._environment.core, core)
-            fixed = self._environment.layout.meeting(self._environment.core, core)
-            address = fixed.address if fixed else 0
-            if not fixed and (pair.home == "sender" or pair.scope != "channel"):
-                try:
-                    address = self._offered[core] = self.memory(core, pair.slots)
-                except LocalMisuse:  # no memory left for a channel
-                    await self._refuse(core)
-                    return
-            source = self._environment.core | self._restarts(core) << HALF
-            request = Introduce(source, core, address, pair.slots)
-            await self.send(self._environment.routes.boot_core, encode(request))
-
-    async def _introduce(self, sender: Sender, message: Introduce) -> None:
-        core, boot_core = self._environment.core, self._environment.routes.boot_core
-        if message.target != core:
-            await self._pass_on(sender, message)  # step 2
-            return
-        source = message.source & (1 << HALF) - 1
-        if message.source >> HALF != self._restarts(source):
-            return
-        if source in self._waiting and message.target < source:
-            return  # both asked: the lower core's request is the one that counts, and ours is on its way
-        try:
-            address = await self._meet(source, message)
-        except LocalMisuse:  # no memory left for a channel: refused, as if this core were not up
-            await self.send(boot_core, encode(Introduced(message.source, core, 0)))
-            await self._refuse(source)  # the lower core has dropped our own request
-            return
-        await self.send(boot_core, encode(Introduced(message.source, core, address)))
-        await self._catch_up(source)
-
-    async def _pass_on(self, sender: Sender, message: Introduce) -> None:
-        """On the boot core, which nothing runs before every core has joined or was given up."""
-        if message.target in self.members:
-            await self.send(message.target, encode(message))
-        else:
-            await self.send(sender.core, encode(Introduced(message.source, message.target, 0)))
-
-    async def _meet(self, peer: int, message: Introduce) -> int:
-        """Step 3; the address to answer with."""
-        scope = self._environment.routes.transport(self._environment.core, peer).scope
-        if scope == "circuit":
-            self._relayed[peer] = None
-            return NOWHERE
-        if scope == "link":
-            address = self._offered.pop(peer, 0) or self.memory(peer, message.slots)
-            await self.open(peer, address, message.address, message.slots, side=1)
-            return address
-        if fixed := self._environment.layout.meeting(self._environment.core, peer):
-            if self._restarts(peer):
-                await self._clear(peer, fixed.address, fixed.slots)
-            await self.open(peer, fixed.address, 0, fixed.slots, fixed.side)
-            return fixed.address
-        address = message.address or self.memory(peer, message.slots)
-        await self.open(peer, address, 0, message.slots, side=1)
-        return address
-
-    async def _introduced(self, sender: Sender, message: Introduced) -> None:
-        source = message.source & (1 << HALF) - 1
-        if source != self._environment.core:
-            await self.send(source, encode(message))
-            return
-        if message.source >> HALF != self._restarts(message.target):
-            return
-        own = self._offered.pop(message.target, message.address)
-        if not message.address:
-            await self._refuse(message.target)
-            return
-        pair = self._environment.routes.transport(source, message.target)
-        if pair.scope == "circuit":
-            self._relayed[message.target] = None
-        elif fixed := self._environment.layout.meeting(source, message.target):
-            await self.open(message.target, fixed.address, 0, fixed.slots, fixed.side)
-        else:
-            await self.open(message.target, own, message.address, pair.slots, side=0)
-        await self._catch_up(message.target)
-
-    def when_refused(self, callback: Callable[[int, tuple[object, ...]], Awaitable[None]]) -> None:
-        """Call `callback` with the core and each typed message that will never reach it, as it is not up."""
-        self._refusals.append(callback)
-
-    async def _refuse(self, core: int) -> None:
-        """What waits for a channel to `core` waits in vain."""
-        for payload in self._waiting.pop(core, []):
-            try:
-                message = decode(payload)
-            except PeerError:
-                continue  # no typed message, but one that goes as it is
-            for refusal in self._refusals:
-                await refusal(core, message)
-
-    async def _catch_up(self, peer: int) -> None:
-        """Send what waited for the channel."""
-        for payload in self._waiting.pop(peer, []):
-            await self.send(peer, payload)
