@@ -29,7 +29,7 @@ from mk_host.shared import RawBell, RawLines, RingModule
 from multikernel.errors import LocalMisuse, PlatformError
 from multikernel.interfaces import LINE
 
-IPI, RELEASE, POWER_OFF = range(3)
+IPI, RELEASE, POWER_OFF, KNOCK = range(4)
 """Interrupts: another core's (or input), the start, and the end."""
 PAGE = 4096
 LARGEST_INPUT = PAGE - 8

@@ -20,7 +20,7 @@ from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
 from mk_host import reports
-from mk_host.arena import IPI, POWER_OFF, Arena
+from mk_host.arena import IPI, KNOCK, POWER_OFF, Arena
 from mk_host.lines import HostLines, HostPoller
 from mk_host.shared import RawBell, RawPoller, RingModule
 from multikernel.system.dispatcher import PageFault, UserDispatcher
@@ -96,6 +96,7 @@ class HostMachine(Machine):
         self._bell = arena.bell(core.id)
         self._others: dict[int, RawBell] = {}
         self._root = 0
+        self._knocked = False
         table: dict[type[Operation[object]], Callable[..., Awaitable[Done]]] = {
             Compute: self._compute, Spend: self._spend, Clock: self._clock, Cycles: self._cycles, Draw: self._draw,
             Access: self._access, CompareAndSwap: self._compare_and_swap, PollWait: self._poll_wait,
@@ -115,7 +116,12 @@ class HostMachine(Machine):
         taken = self._bell.take()
         if taken & 1 << POWER_OFF:
             raise PoweredOff
+        self._knocked = self._knocked or taken & 1 << KNOCK != 0
         return taken != 0
+
+    def knocked(self) -> bool:
+        knocked, self._knocked = self._knocked, False
+        return knocked
 
     async def idle(self, until_ns: int | None) -> Hardware:
         spin, yields = (0, 0) if self._crowded else (SPIN_NS, YIELDS)
@@ -131,10 +137,16 @@ class HostMachine(Machine):
         """Nothing: the work itself took its time."""
 
     def ipi(self, core: int) -> None:
+        self._post(core, IPI)
+
+    def knock(self, core: int) -> None:
+        self._post(core, KNOCK)
+
+    def _post(self, core: int, kind: int) -> None:
         bell = self._others.get(core)
         if bell is None:
             bell = self._others[core] = self._arena.bell(core)
-        bell.post(IPI)
+        bell.post(kind)
 
     def start(self, core: int, channel: int, slots: int) -> None:
         self._arena.release(core, channel, slots)

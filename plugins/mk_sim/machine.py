@@ -74,6 +74,7 @@ class World(Protocol):
 
     def start(self, core: int, channel: int, slots: int, at_ps: int) -> None: ...
     def interrupt(self, core: int, at_ps: int) -> None: ...
+    def knock(self, core: int, at_ps: int) -> None: ...
     def emit(self, event: Event, at_ps: int) -> None: ...
     def next_input(self) -> Input | None: ...
     def audit(self, process: str, address: int) -> int: ...
@@ -125,6 +126,7 @@ class SimMachine(Machine):
             Step: self._step, Witness: self._witness,
         }  # fmt: skip
         self.handlers = table
+        self._knocked = False
         self._hand = hand_of(coherence, core.id, actor, table, self._seen, self._costs, kind.mhz, self.plain and native)
 
     def live(self, driver: CpuDriver) -> Coroutine[object, object, NoReturn]:
@@ -154,6 +156,15 @@ class SimMachine(Machine):
         pending, hand.pending = hand.pending, False
         return pending
 
+    def knocked(self) -> bool:
+        knocked, self._knocked = self._knocked, False
+        return knocked
+
+    def knock_arrives(self) -> None:
+        """An interrupt has arrived that says that somebody is at the door."""
+        self._knocked = True
+        self.interrupt()
+
     def interrupt(self) -> None:
         """An interrupt has arrived, now in global time."""
         self._hand.pending = True
@@ -170,6 +181,9 @@ class SimMachine(Machine):
 
     def ipi(self, core: int) -> None:
         self._world.interrupt(core, self._actor.clock + self.ps(self._costs.get("ipi_latency", 0)))
+
+    def knock(self, core: int) -> None:
+        self._world.knock(core, self._actor.clock + self.ps(self._costs.get("ipi_latency", 0)))
 
     def start(self, core: int, channel: int, slots: int) -> None:
         self._world.start(core, channel, slots, self._actor.clock)

@@ -262,6 +262,11 @@ class Simulation:
         if machine is not None:
             self._engine.at(max(at_ps, self._engine.now), _deliver, machine)
 
+    def knock(self, core: int, at_ps: int) -> None:
+        machine = self._machines.get(core)
+        if machine is not None:
+            self._engine.at(max(at_ps, self._engine.now), _knock, machine)
+
     def fault(self, event: DeviceFault) -> None:
         self._sink(event)
 
@@ -337,6 +342,10 @@ def _unwritable(path: str, problem: OSError) -> FileError:
 
 def _deliver(machine: SimMachine) -> None:
     machine.interrupt()
+
+
+def _knock(machine: SimMachine) -> None:
+    machine.knock_arrives()
 
 
 def _check_restart(fault: Fault, faults: Sequence[Fault], blueprint: Blueprint, routes: Routes) -> None:

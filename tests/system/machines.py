@@ -117,6 +117,12 @@ class FakeMachine(Machine):
     def poller(self) -> Poller:
         return Poller(self.words)
 
+    def knocked(self) -> bool:
+        return False
+
+    def knock(self, core: int) -> None:
+        raise AssertionError("one core")
+
     def ipi(self, core: int) -> None:
         raise AssertionError("one core")
 

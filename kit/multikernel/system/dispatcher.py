@@ -140,14 +140,14 @@ class PageFault:
 class UserDispatcher:
     """See the module.  `waiting` is how it waits; `faults` handles page faults and `traps`
     processor exceptions (both run as threads and may wait); by default either ends the dispatcher.  The driver sets
-    `interrupted` on the monitor's when its core was; who looks for the cause takes it down."""
+    `knocked` on the monitor's when somebody is at the core's door; who looks there takes it down."""
 
     def __init__(self, name: str, poller: Poller) -> None:
         self.name = name
         self.poller = poller
         self.disabled = True
         self.exited = False
-        self.interrupted = False
+        self.knocked = False
         self.buffers: list[LocalBuffer] = []
         self.waiting: Waiting | None = None
         self.faults: Callable[[PageFault], Awaitable[bool]] | None = None

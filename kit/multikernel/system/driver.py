@@ -106,7 +106,8 @@ class CpuDriver:
             self.machine.charge("ipi_trap")
             self._preempt()
             if self.monitor is not None:
-                self.monitor.user.interrupted = True
+                if self.machine.knocked():
+                    self.monitor.user.knocked = True
                 self.make_runnable(self.monitor, first=True)
             return self._schedule()
         raise TypeError(f"not a hardware event: {event!r}")

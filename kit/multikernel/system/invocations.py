@@ -39,6 +39,7 @@ from multikernel.system.requests import (
     GiveFrame,
     GiveNotify,
     GiveRam,
+    KnockCore,
     LocalPair,
     MemoryRange,
     NextInput,
@@ -107,6 +108,7 @@ class Invocations:
         }  # fmt: skip
         monitors: dict[type[Request[object]], Callable[..., object]] = {
             StartCore: self._start_core, OpenRaw: self._open_raw, NotifyCore: self._notify_core,
+            KnockCore: self._knock_core,
             GiveFrame: self._give_memory, GiveRam: self._give_memory, GiveNotify: self._give_notify,
             RangeOf: self._range_of, CreateDispatcher: self._create, RunDispatcher: self._wake,
             WakeDispatcher: self._wake, ConnectLocal: self._connect, DisconnectLocal: self._disconnect,
@@ -224,6 +226,10 @@ class Invocations:
     def _notify_core(self, request: NotifyCore) -> None:
         self._machine.charge("ipi_send")
         self._machine.ipi(request.core)
+
+    def _knock_core(self, request: KnockCore) -> None:
+        self._machine.charge("ipi_send")
+        self._machine.knock(request.core)
 
     def _give_memory(self, request: GiveFrame | GiveRam) -> int:
         kind = CapType.FRAME if isinstance(request, GiveFrame) else CapType.RAM

@@ -2,7 +2,7 @@
 
     run(dcb, until_ns) -> Trap | Faulted | TimerFired | Interrupted
     idle(until_ns)     -> TimerFired | Interrupted
-    ipi(core)   start(core, channel, slots)   charge(cost)   install(root)
+    ipi(core)   knock(core)   start(core, channel, slots)   charge(cost)   install(root)
 
 `run` executes the dispatcher's user half until something needs the CPU driver.  An interrupt or the
 timer lands between two operations or inside a divisible one, which is then handed out again when the
@@ -125,6 +125,14 @@ class Machine(ABC):
     @abstractmethod
     def ipi(self, core: int) -> None:
         """Interrupt `core`."""
+
+    @abstractmethod
+    def knock(self, core: int) -> None:
+        """Interrupt `core` by a vector of its own, which `knocked` tells from others."""
+
+    @abstractmethod
+    def knocked(self) -> bool:
+        """Whether an interrupt of that vector has come; asking acknowledges it."""
 
     @abstractmethod
     def start(self, core: int, channel: int, slots: int) -> None:

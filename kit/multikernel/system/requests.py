@@ -133,6 +133,13 @@ class NotifyCore(Request[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class KnockCore(Request[None]):
+    """Interrupt `core` by the vector that says that somebody is at its door (`monitor/doors.py`)."""
+
+    core: int
+
+
+@dataclass(frozen=True, slots=True)
 class GiveFrame(Request[int]):
     """A Frame capability with `rights` for memory another core's monitor vouches for (or this core's own), in
     the capability space of dispatcher `holder`.  Gives its CPtr there."""

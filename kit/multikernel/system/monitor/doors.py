@@ -1,15 +1,15 @@
 """Each core's door: a line of its memory at which any core can leave a message, where nobody else is to carry it.
 
-    await doors.knock(core, payload)     leave a message at the door of `core`, and interrupt it
-    await doors.look()                   take what was left at ours: to `Events.deliver`, as any message; was there any?
+    await doors.knock(core, payload)     leave a message at the door of `core`, and interrupt it: there it goes to
+                                         `Events.deliver`, as any message does
 
 Who has no channel to a core, and nobody who would pass a message on, has this.  There is one line for all, and none to
 say that it is free: of two who knock at once one may be overwritten, or, where a line is stored word by word, both be
 torn, which the checksum tells.  So a message may be lost, and who needs an answer knocks again.  What was taken once is
 not taken again.
 
-No poll loop has a line more: a core looks at its door when an interrupt came and nothing else is there that caused it
-(`Events.when_interrupted`).  The line is that of the bells which is no dispatcher's.
+No poll loop has a line more: who knocks interrupts the core by a vector that is for this alone, and it looks when that
+has come (`Events.when_knocked`).  The line is that of the bells which is no dispatcher's.
 
 May not know: what the messages mean.
 """
@@ -24,7 +24,7 @@ from multikernel.interfaces import LINE
 from multikernel.system.environment import KERNEL
 from multikernel.system.monitor.events import Sender
 from multikernel.system.operations import Invoke
-from multikernel.system.requests import NotifyCore
+from multikernel.system.requests import KnockCore
 
 if TYPE_CHECKING:
     from multikernel.system.monitor.events import Events
@@ -59,6 +59,7 @@ class Doors:
         self._layout = events.environment.layout
         self._knocks = 0
         self._seen: dict[int, bytes] = {}
+        events.when_knocked(self._look)
 
     async def knock(self, core: int, payload: bytes) -> None:
         """See the module.  LocalMisuse where the two cores share no memory."""
@@ -68,11 +69,9 @@ class Doors:
         if not self._routes.one_island:  # its owner invalidates it, in the caches of all its island
             await line.clean(0)
         await line.fence()
-        await Invoke(KERNEL, NotifyCore(core))
+        await Invoke(KERNEL, KnockCore(core))
 
-    async def look(self) -> bool:
-        """See the module.  Whether there was something."""
-        found = False
+    async def _look(self) -> None:
         for address in self._layout.doors(self._core):
             line = await self._events.window(address, 1)
             if not self._routes.one_island:
@@ -81,6 +80,4 @@ class Doors:
             left = knocked(content) if content != self._seen.get(address) else None
             self._seen[address] = content
             if left is not None and self._routes.known(left[0]) and left[0] != self._core:
-                found = True
                 await self._events.deliver(Sender(left[0], 0), left[1])
-        return found

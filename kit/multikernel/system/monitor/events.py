@@ -40,9 +40,6 @@ Callback = Callable[[], Awaitable[None]]
 NUMBERS = 28
 """Bits of a request's number that count; those above, of four bytes, are the incarnation's."""
 
-QUIET_NS = 10_000_000
-"""How long a monitor does not ask why it was interrupted after it was for nothing: a time slice of the driver's."""
-
 
 class Sender(NamedTuple):
     """Who sent a message: a core's monitor, or (`dispatcher` > 0) a dispatcher of this core."""
@@ -75,10 +72,8 @@ class Events:
         self._timers: list[tuple[int, int, Callback]] = []
         self._timers_set = 0
         self._before_idle: list[Callback] = []
-        self._when_interrupted: list[Callback] = []
+        self._when_knocked: list[Callback] = []
         self._bell: Bell | None = None
-        self._now = 0
-        self._quiet_until = QUIET_NS
         self._crowded = False
         self._windows: dict[int, Lines] = {}
 
@@ -115,15 +110,9 @@ class Events:
         """Call `callback` each time the core is about to be given up: to look at what interrupts announce."""
         self._before_idle.append(callback)
 
-    def when_interrupted(self, callback: Callback) -> None:
-        """Call `callback` when the core was interrupted and nothing is there that it was interrupted for.  Dispatchers
-        that wake each other leave such interrupts behind, so after one none is asked about for QUIET_NS, unless the
-        core is to `attend`."""
-        self._when_interrupted.append(callback)
-
-    def attend(self) -> None:
-        """Ask about the next interrupt in any case."""
-        self._quiet_until = 0
+    def when_knocked(self, callback: Callback) -> None:
+        """Call `callback` when somebody has interrupted this core to say that he is at its door."""
+        self._when_knocked.append(callback)
 
     def client(self, number: int) -> None:
         """Take messages from dispatcher `number` of this core from now on: the last buffer made is its."""
@@ -169,13 +158,10 @@ class Events:
         """The loop."""
         addresses = self.environment.layout.bells(self.core, self.environment.number)
         self._bell = Bell([await self.window(address, 1) for address in addresses], self.environment.routes.one_island)
-        user = self.environment.user
         while True:
             if self._timers and self._timers[0][0] <= await Clock():
                 await heapq.heappop(self._timers)[2]()
-            elif await self._local():
-                user.interrupted = False
-            else:
+            elif not await self._local():
                 await self._wait()
 
     async def _local(self) -> bool:
@@ -201,32 +187,24 @@ class Events:
         """Poll, bell up, poll again, give the core up.  While other dispatchers want the core, the bell stays
         up and there is one poll a turn."""
         assert self._bell is not None
-        user = self.environment.user
+        if self.environment.user.knocked:
+            self.environment.user.knocked = False
+            for callback in self._when_knocked:
+                await callback()
         if not self._crowded:
             if await self._poll(self.environment.poll_ns):
-                user.interrupted = False
                 return
             await self._bell.up()
         for callback in self._before_idle:
             await callback()
-        came = await self._poll(0) or self._pending()
-        if not came:
-            if user.interrupted and self._now >= self._quiet_until:
-                await self._ask_why()
+        if not await self._poll(0) and not self._pending():
             until = self._timers[0][0] if self._timers else None
             self._crowded = await Yield() if self._crowded else await IdleCore(until)
         if not self._crowded:
             await self._bell.down()
 
-    async def _ask_why(self) -> None:
-        self.environment.user.interrupted = False
-        self._quiet_until = self._now + QUIET_NS
-        for callback in self._when_interrupted:
-            await callback()
-
     async def _poll(self, ns: int) -> bool:
-        self._now = await Clock()
-        key = await PollWait(self._now + ns)
+        key = await PollWait(await Clock() + ns)
         if key < 0:
             return False
         self.environment.user.poller.disarm(key)

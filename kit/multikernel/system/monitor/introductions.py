@@ -65,7 +65,6 @@ class Introductions:
         self._offered: dict[int, int] = {}
         self._given: dict[int, int] = {}
         self._refusals: list[Refusal] = []
-        events.when_interrupted(self._look)
         events.on(Introduce, self._introduce)
         events.on(Introduced, self._introduced)
 
@@ -112,15 +111,9 @@ class Introductions:
     async def _directly(self, core: int, payload: bytes) -> None:
         """To the monitor of `core`, which has no channel to this one, without the boot core."""
         if self._routes.transport(self._core, core).scope == "channel":
-            self._events.attend()
             await self._doors.knock(core, payload)
         else:
             await self._relay(core, payload)
-
-    async def _look(self) -> None:
-        """Whoever knocked was one of several, perhaps, and who knocks waits for an answer."""
-        if await self._doors.look() or self._insisted:
-            self._events.attend()
 
     async def _introduce(self, sender: Sender, message: Introduce) -> None:
         if message.target != self._core:
