@@ -12,15 +12,19 @@ May not know: how a run is made, any protocol.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from multikernel.checking.linear import Call, Store, linearizable
+from multikernel.checking.linear import Call, Reservation, Store, Verdict, linearizable
 from multikernel.events import CallBegun, CallEnded, Carried, CoreFailed, CoreUp, Event, FaultStruck
 from multikernel.spec import ConsistencyProtocolSpec
 from multikernel.system.monitor.objects import HALF, parts
+from multikernel.system.monitor.reservations import FREE
 
+Asked: TypeAlias = tuple[str, tuple[int, ...]]
+"""An operation of an object, with its arguments."""
 PROPERTIES = {
     "steps": "no monitor fails, no message is refused",
     "agreement": "at each place every replica carries out the same",
@@ -59,7 +63,7 @@ class Life(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Story:
     """A run: of `object`, that `holders` hold, by the protocol of `spec`; `changes` says how often the last of them was
-    let go and taken in again, and `relays` are cores that carry what others say to each other.  `problem` is how it ended
+    let go and taken in again, and `relays` are cores through which others are heard.  `problem` is how it ended
     otherwise than by the program's return, and `broken` says that it ended by a failure of a monitor."""
 
     object: str
@@ -135,7 +139,10 @@ def judge(story: Story) -> Judgement:
     if story.spec.members == "spanned":
         found = _all_or_nothing(story, told)
         calm = not (told.stopped or told.restarted or told.cut_for_ever)
-        return Judgement(found or (_ends(story, told) if calm else None))
+        if found is not None:
+            return Judgement(found)
+        history = _history(story, told)
+        return Judgement(history.violation or (_ends(story, told) if calm else None), history.decided)
     found = _agreement(told) or _order(told) if story.spec.order == "linear" else None
     found = found or _validity(story, told) or _answers(told)
     if found is not None:
@@ -242,15 +249,37 @@ def _answers(told: Told) -> Violation | None:
 
 
 def _history(story: Story, told: Told) -> Judgement:
-    """Moments are places in the order in which calls began and ended.  What was refused did not happen."""
-    if story.spec.order != "linear":
-        return Judgement(None)
-    if story.object == "log":
-        return Judgement(_log_history(told))
-    verdict = linearizable(tuple(_calls(told)), Store())
+    """Moments are places in the order in which calls began and ended.  What was refused did not happen.  The order in
+    which replicas carried out is tried first."""
+    match story.object:
+        case "reservation":
+            return _verdict(linearizable([call for _, call in _calls(told, _reservation)], Reservation()))
+        case "log" if story.spec.order == "linear":
+            return Judgement(_log_history(told))
+        case "store" if story.spec.order == "linear":
+            calls = list(_calls(told, _store))
+            return _verdict(linearizable([call for _, call in calls], Store(), likely=_carried(calls, told)))
+    return Judgement(None)
+
+
+def _verdict(verdict: Verdict) -> Judgement:
     if verdict.outcome == "violated":
         return Judgement(Violation("history", f"nothing explains {', '.join(map(_call, verdict.prefix))}"))
     return Judgement(None, verdict.outcome != "undecided")
+
+
+def _carried(calls: Sequence[tuple[int, Call]], told: Told) -> list[Call]:
+    """The calls as they were carried out, place after place: those of one core that ask the same, one after another."""
+    asked: dict[tuple[int, int], deque[Call]] = {}
+    for value, call in sorted(calls, key=lambda each: each[1].begin):
+        asked.setdefault((call.process, value), deque()).append(call)
+    places = {event.place: event for events in told.carried.values() for event in events}
+    order: list[Call] = []
+    for _, event in sorted(places.items(), key=lambda each: each[0]):
+        same = asked.get((event.origin, event.value))
+        if same:
+            order.append(same.popleft())
+    return order
 
 
 def _log_history(told: Told) -> Violation | None:
@@ -273,27 +302,38 @@ def _log_history(told: Told) -> Violation | None:
     return None
 
 
-def _calls(told: Told) -> Iterator[Call]:
+def _calls(told: Told, asked: Callable[[CallBegun, CallEnded | None], Asked | None]) -> Iterator[tuple[int, Call]]:
+    """Each with the value it asks for; not those that say nothing."""
     moments = {(type(event), event.core, event.number, event.at_ns): m for m, event in enumerate(told.order)}
     for key, begun in told.begun.items():
         ended = told.ended.get(key)
         if ended is not None and not ended.accepted:
             continue
+        operation = asked(begun, ended)
+        if operation is None:
+            continue
         end = moments[CallEnded, ended.core, ended.number, ended.at_ns] if ended else None
-        operation, argument = _operation(begun.value)
         begin = moments[CallBegun, begun.core, begun.number, begun.at_ns]
-        yield Call(begun.core, operation, argument, ended.result if ended else None, begin, end)
+        yield begun.value, Call(begun.core, *operation, ended.result if ended else None, begin, end)
 
 
-def _operation(value: int) -> tuple[str, tuple[int, ...]]:
-    """What a value asks of a store."""
-    operation, key, words = parts(value)
+def _store(begun: CallBegun, ended: CallEnded | None) -> Asked:
+    """What is asked of a store."""
+    operation, key, words = parts(begun.value)
     match operation:
         case 0:
             return "read", (key,)
         case 1:
             return "write", (key, words)
     return "cas", (key, words // HALF, words % HALF)
+
+
+def _reservation(begun: CallBegun, ended: CallEnded | None) -> Asked | None:
+    """What is asked of reservations.  One that came to nothing says nothing: another was under way, or a core had not
+    heard of the number before."""
+    if ended is not None and not ended.result:
+        return None
+    return "release" if begun.value & FREE else "reserve", (begun.value >> 1, 0)
 
 
 def _call(call: Call) -> str:

@@ -10,15 +10,24 @@ ended, in any unit, and its result.  A call whose `end` is None was never answer
 begin, or never, and its result is not looked at.  A result of None, too, is not looked at.  A call precedes another if
 it ended before that began; at the same moment they overlap.
 
-The search is that of Wing and Gong (JPDC 17, 1993) with Lowe's memory of configurations (CCPE 29(4), 2017): which calls
-are placed and the state they lead to; one that was tried is not tried again.  A history is linearizable if each part
-of it is that concerns one object, as a key of a store is (Herlihy and Wing, TOPLAS 12(3), 1990).
+A history is linearizable if each part of it is that concerns one object, as a key of a store is (Herlihy and Wing,
+TOPLAS 12(3), 1990; Horn and Kroening, FORTE 2015).  An order that somebody knows is tried first: whether it explains a
+part takes one look at each call.  Else the search is that of Wing and Gong (JPDC 17, 1993) with Lowe's memory of
+configurations (CCPE 29(4), 2017), which calls are placed and the state they lead to, and what spares it branches:
+
+    still       a call that changes nothing, where its result is right, is placed at once: anywhere later it would
+                leave the state as it is too
+    alike       of calls that ask the same and get the same, the one that ends first comes first: they can be swapped;
+                one that was never answered comes after those that were
+    unanswered  fewer of them are tried before more; a configuration with more of them, otherwise the same as one that
+                was tried, leads nowhere that that one does not
 
 May not know: who records histories.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -54,6 +63,9 @@ class SequentialModel(Protocol):
     def apply(self, state: Hashable, operation: str, argument: tuple[int, ...]) -> tuple[Hashable, int]:
         """The state after an operation, and its result."""
 
+    def still(self, call: Call) -> bool:
+        """Whether the call changes nothing, in whatever state it has its result; one without, in whatever state."""
+
 
 class Store:
     """Words by key, 0 at first.  Each operation's result is the word before: `read(key)`, `write(key, word)`,
@@ -73,27 +85,10 @@ class Store:
             return argument[-1], word
         return word, word
 
-
-class Log:
-    """Values in order.  `append(value)` gives the value's place, from 1; `read(place)` the value there, 0 if there is
-    none; `length()` how many there are."""
-
-    operations: ClassVar[Mapping[str, int]] = {"append": 1, "read": 1, "length": 0}
-
-    def part(self, call: Call) -> Hashable:
-        return 0
-
-    def start(self) -> Hashable:
-        return ()
-
-    def apply(self, state: Hashable, operation: str, argument: tuple[int, ...]) -> tuple[Hashable, int]:
-        values = state if isinstance(state, tuple) else ()
-        if operation == "append":
-            return (*values, argument[0]), len(values) + 1
-        if operation == "length":
-            return values, len(values)
-        place = argument[0]
-        return values, values[place - 1] if 0 < place <= len(values) else 0
+    def still(self, call: Call) -> bool:
+        if call.operation == "cas" and call.end is not None:
+            return call.result not in (None, call.argument[1])
+        return call.operation == "read"
 
 
 class Reservation:
@@ -114,6 +109,9 @@ class Reservation:
             return (owner, 1) if state is None else (state, 0)
         return (None, 1) if state == owner else (state, 0)
 
+    def still(self, call: Call) -> bool:
+        return call.end is not None and call.result == 0
+
 
 class Verdict(NamedTuple):
     """See the module."""
@@ -123,10 +121,12 @@ class Verdict(NamedTuple):
     prefix: tuple[Call, ...] = ()
 
 
-def linearizable(history: History, model: SequentialModel, budget: int = 1_000_000) -> Verdict:
-    """See the module.  `budget` is configurations in all.  Raises UsageError for an operation the model does not have,
-    a number of arguments it does not take, or a call that ends before it begins."""
+def linearizable(history: History, model: SequentialModel, budget: int = 1_000_000, likely: History = ()) -> Verdict:
+    """See the module.  `budget` is configurations in all.  `likely` is an order to try first, of calls of the history.
+    Raises UsageError for an operation the model does not have, a number of arguments it does not take, or a call that
+    ends before it begins."""
     parts: dict[Hashable, list[Call]] = {}
+    orders: dict[Hashable, list[Call]] = {}
     for call in history:
         if model.operations.get(call.operation) != len(call.argument):
             there = ", ".join(f"{name} ({count} arguments)" for name, count in model.operations.items())
@@ -134,10 +134,14 @@ def linearizable(history: History, model: SequentialModel, budget: int = 1_000_0
         if call.end is not None and call.end < call.begin:
             raise UsageError(f"{call} ends before it begins")
         parts.setdefault(model.part(call), []).append(call)
+    for call in likely:
+        orders.setdefault(model.part(call), []).append(call)
     placed: list[tuple[int, Call]] = []
-    for calls in parts.values():
+    for part, calls in parts.items():
         calls.sort(key=lambda call: (call.begin, call.process))
-        order, budget = _search(calls, model, budget)
+        order: list[Call] | None = orders.get(part, [])
+        if not _explains(order or (), calls, model):
+            order, budget = _search(calls, model, budget)
         if order is None:
             return Verdict("undecided") if budget <= 0 else _shortest(calls, model, budget)
         moment = calls[0].begin
@@ -145,6 +149,29 @@ def linearizable(history: History, model: SequentialModel, budget: int = 1_000_0
             moment = max(moment, call.begin)
             placed.append((moment, call))
     return Verdict("linearizable", tuple(call for _, call in sorted(placed, key=lambda each: each[0])))
+
+
+def _explains(order: Sequence[Call], calls: Sequence[Call], model: SequentialModel) -> bool:
+    """Whether that order of some of the calls of one part has all that ended, each in time and with its result."""
+    there, wanted = Counter(order), Counter(call for call in calls if call.end is not None)
+    if wanted - there or there - Counter(calls):
+        return False
+    state = model.start()
+    for call in order:
+        state, result = model.apply(state, call.operation, call.argument)
+        if not _fits(call, result):
+            return False
+    first: int | None = None  # end of those that come later
+    for call in reversed(order):
+        if first is not None and first < call.begin:
+            return False
+        if call.end is not None:
+            first = call.end if first is None else min(first, call.end)
+    return True
+
+
+def _fits(call: Call, result: int) -> bool:
+    return call.end is None or call.result is None or call.result == result
 
 
 def _shortest(calls: Sequence[Call], model: SequentialModel, budget: int) -> Verdict:
@@ -172,47 +199,111 @@ def _until(calls: Sequence[Call], moment: int) -> list[Call]:
     ]
 
 
-def _search(calls: Sequence[Call], model: SequentialModel, budget: int) -> tuple[list[Call] | None, int]:
-    """An order that explains what ended of one part, sorted by begin, or None; and what is left of the budget: nothing
-    when it was over before.
+_Asked: TypeAlias = tuple[str, tuple[int, ...]]
 
-    A call may come next if no call that is not placed ended before it began: those are the ones before the first end
-    of a call that is not placed."""
-    ended = sum(1 << index for index, call in enumerate(calls) if call.end is not None)
-    ends = sorted((call.end, index) for index, call in enumerate(calls) if call.end is not None)
-    tried: set[tuple[int, Hashable]] = set()
-    order: list[int] = []
-    # Calls placed, their state, the next to try; of calls and of `ends`, before which ones all are placed.
-    open_: list[tuple[int, Hashable, int, int, int]] = [(0, model.start(), 0, 0, 0)]
-    while open_:
-        placed, state, index, least, first = open_.pop()
-        if not ended & ~placed:
-            return [calls[place] for place in order], budget
-        while placed >> ends[first][1] & 1:
+
+class _Configuration(NamedTuple):
+    """Calls placed, as bits: `done` of those that ended, `loose` of the others; the `state` they lead to; the `last`
+    placed, with those before it.  Of the calls all before `least` are placed, of the ends all before `first`."""
+
+    done: int
+    loose: int
+    state: Hashable
+    last: _Placed | None
+    least: int
+    first: int
+
+
+class _Placed(NamedTuple):
+    """The call of that number, and what was placed before it."""
+
+    call: int
+    before: _Placed | None
+
+
+class _Search:
+    """The calls of one part, sorted by begin."""
+
+    def __init__(self, calls: Sequence[Call], model: SequentialModel) -> None:
+        self._model = model
+        self.calls = [call for call in calls if call.end is not None or not model.still(call)]
+        self._still = [model.still(call) for call in self.calls]
+        self._ends = sorted((call.end, index) for index, call in enumerate(self.calls) if call.end is not None)
+        self._ended = sum(1 << index for _, index in self._ends)
+
+    def start(self) -> _Configuration:
+        """Nothing is placed."""
+        return _Configuration(0, 0, self._model.start(), None, 0, 0)
+
+    def over(self, configuration: _Configuration) -> bool:
+        """Whether all that ended is placed."""
+        return configuration.done == self._ended
+
+    def after(self, configuration: _Configuration) -> list[_Configuration]:
+        """What the placing of one call more leads to; what ends first comes last.
+
+        A call may come next if no call that is not placed ended before it began: those are the ones before the first
+        end of a call that is not placed."""
+        done, loose, state, last, least, first = configuration
+        placed = done | loose
+        while done >> self._ends[first][1] & 1:
             first += 1
         while placed >> least & 1:
             least += 1
-        index = max(index, least)
-        until = ends[first][0]
-        while index < len(calls) and calls[index].begin <= until:
-            call = calls[index]
+        until, index = self._ends[first][0], least
+        answered: dict[tuple[_Asked, int | None], tuple[int, int, _Configuration]] = {}
+        unanswered: dict[_Asked, _Configuration] = {}
+        while index < len(self.calls) and self.calls[index].begin <= until:
+            call, bit = self.calls[index], 1 << index
             index += 1
-            if placed >> index - 1 & 1:
+            if placed & bit:
                 continue
-            after, result = model.apply(state, call.operation, call.argument)
-            if call.end is not None and call.result is not None and call.result != result:
+            after, result = self._model.apply(state, call.operation, call.argument)
+            if not _fits(call, result):
                 continue
-            configuration = placed | 1 << index - 1, after
-            if configuration in tried:
+            asked, link = (call.operation, call.argument), _Placed(index - 1, last)
+            if call.end is None:
+                unanswered.setdefault(asked, _Configuration(done, loose | bit, after, link, least, first))
                 continue
+            then = _Configuration(done | bit, loose, after, link, least, first)
+            if self._still[index - 1]:
+                return [then]
+            known = answered.get((asked, call.result))
+            if known is None or call.end < known[0]:
+                answered[asked, call.result] = (call.end, index, then)
+        for asked, _ in answered:
+            unanswered.pop(asked, None)
+        ordered = sorted(answered.values(), key=lambda each: each[:2], reverse=True)
+        return [*reversed(unanswered.values()), *(then for _, _, then in ordered)]
+
+
+def _search(calls: Sequence[Call], model: SequentialModel, budget: int) -> tuple[list[Call] | None, int]:
+    """An order that explains what ended of one part, sorted by begin, or None; and what is left of the budget: nothing
+    when it was over before."""
+    search = _Search(calls, model)
+    tried: dict[tuple[int, Hashable], list[int]] = {}
+    level, more = [search.start()], list[_Configuration]()  # with as many unanswered calls; with one more
+    while level:
+        configuration = level.pop()
+        others = tried.setdefault((configuration.done, configuration.state), [])
+        if not any(other & ~configuration.loose == 0 for other in others):
+            if search.over(configuration):
+                return [search.calls[index] for index in _order(configuration.last)], budget
             budget -= 1
             if budget <= 0:
                 return None, 0
-            tried.add(configuration)
-            open_ += [(placed, state, index, least, first), (*configuration, least, least, first)]
-            order.append(index - 1)
-            break
-        else:
-            if order:
-                order.pop()
+            others.append(configuration.loose)
+            for then in search.after(configuration):
+                (level if then.loose == configuration.loose else more).append(then)
+        if not level:
+            level, more = more, []
     return None, budget
+
+
+def _order(last: _Placed | None) -> list[int]:
+    """The calls placed up to the last."""
+    order: list[int] = []
+    while last is not None:
+        order.append(last.call)
+        last = last.before
+    return order[::-1]
