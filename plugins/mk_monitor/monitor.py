@@ -31,8 +31,7 @@ async def monitor(environment: Environment) -> None:
     links = Links(events, arena)
     processes = Processes(events, links)
     broadcast = Broadcast(events, links)
-    Watching(events)
-    Circuits(events, links, processes, Binding(events, links, processes))
+    Circuits(events, links, processes, Binding(events, links, processes, Watching(events)))
     Frames(events, links, processes, arena)
     replicas: dict[str, Replica] = {"shootdown": Shootdown(environment, processes), "reservation": Reservations()}
     groups = Groups(events, links, processes, {"log": Log(), "store": Store(), "load": Load()})

@@ -158,7 +158,8 @@ class Tally:
             self._dispatcher.spawn(self._hear(await listener.accept()), "hear")
 
     async def _hear(self, channel: Channel) -> None:
-        await self.add(int.from_bytes(await channel.recv(), "little"))
+        with suppress(PeerError):  # its core has died
+            await self.add(int.from_bytes(await channel.recv(), "little"))
 
 
 class Client:

@@ -8,6 +8,7 @@ May not know: what memory is used for.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from multikernel.errors import LocalMisuse, MultikernelError, PeerError
@@ -48,9 +49,10 @@ class MemoryServer:
         self._allocator = allocator
 
     async def serve(self, channel: Channel) -> None:
-        """Answer one client."""
-        while True:
-            await channel.send(encode(await self._answer(await channel.recv())))
+        """Answer one client, while its core lives."""
+        with suppress(PeerError):
+            while True:
+                await channel.send(encode(await self._answer(await channel.recv())))
 
     async def _answer(self, payload: bytes) -> RamGranted:
         try:

@@ -7,6 +7,7 @@ May not know: what services do.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from multikernel.errors import PeerError
@@ -28,9 +29,10 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
 
 
 async def serve(table: dict[str, int], channel: Channel) -> None:
-    """Answer one client."""
-    while True:
-        await channel.send(encode(answer(table, await channel.recv())))
+    """Answer one client, while its core lives."""
+    with suppress(PeerError):
+        while True:
+            await channel.send(encode(answer(table, await channel.recv())))
 
 
 def answer(table: dict[str, int], payload: bytes) -> Answer:

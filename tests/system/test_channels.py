@@ -6,7 +6,7 @@ from collections import deque
 
 import pytest
 
-from multikernel.errors import Busy
+from multikernel.errors import Busy, PeerError
 from multikernel.system.channels import Bell, Channel, PeerBell
 from multikernel.testing.memory import SharedMemory, run
 
@@ -114,3 +114,38 @@ def test_a_bell_is_seen_whatever_the_caches_held(shared: bool) -> None:
     run(bell.down())
     run(peer.ring())
     assert rung == ["rung"]
+
+
+def test_what_had_come_is_taken_before_the_death_is_told() -> None:
+    rig = Rig(4)
+    run(rig.channel.send_batch([b"a", b"b"]))  # they come back
+    rig.channel.lose()
+    assert [run(rig.channel.recv()), run(rig.channel.poll())] == [b"a", b"b"]
+    for refused in (rig.channel.recv(), rig.channel.poll()):
+        with pytest.raises(PeerError, match="core 3, at the other end of the channel, has died"):
+            run(refused)
+    assert "wait for a message" not in rig.log
+
+
+def test_nothing_is_sent_to_who_has_died() -> None:
+    rig = Rig(4)
+    rig.channel.lose()
+    for refused in (rig.channel.try_send(b"a"), rig.channel.send(b"a"), rig.channel.send_batch([b"a"])):
+        with pytest.raises(PeerError, match="has died"):
+            run(refused)
+    assert not rig.carrier.messages
+
+
+def test_who_waited_for_room_sends_nothing_to_who_died_meanwhile() -> None:
+    rig = Rig(1)
+    run(rig.channel.send(b"a"))
+    room = rig.carrier.messages
+
+    async def dies() -> None:
+        rig.channel.lose()
+        room.popleft()
+
+    rig.channel = Channel(rig.carrier, 3, None, dies, dies)
+    with pytest.raises(PeerError, match="has died"):
+        run(rig.channel.send(b"b"))
+    assert not room

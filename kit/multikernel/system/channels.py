@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from multikernel.errors import Busy
+from multikernel.errors import Busy, PeerError
 from multikernel.interfaces import LINE, Lines
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ class PeerBell:
 
 class Channel:
     """One side of a channel in use.  `peer` is the other side's core.  `message` and `room` stop the calling
-    thread until there may be one; `bell` is None where sending wakes the receiver itself."""
+    thread until there may be one; `bell` is None where sending wakes the receiver itself.
+
+    When the peer's core has died and this side's monitor knows it (`lose`), all that sends raises PeerError, and so
+    does what receives when it has taken all that had come."""
 
     def __init__(self, carrier: Carrier, peer: int, bell: PeerBell | None, message: Wait, room: Wait) -> None:
         self.peer = peer
@@ -84,28 +87,46 @@ class Channel:
         self._message = message
         self._room = room
         self._taken = 0
+        self._lost = False
+
+    def lose(self) -> None:
+        """The peer's core has died.  Who waits for it has to be woken."""
+        self._lost = True
+
+    def _refusal(self) -> PeerError:
+        return PeerError(f"core {self.peer}, at the other end of the channel, has died")
 
     async def try_send(self, payload: bytes) -> None:
         """Send at most 56 bytes.  Raises Busy, having sent nothing, when the window is full."""
+        if self._lost:
+            raise self._refusal()
         if not await self._put(payload):
             raise Busy("the window is full")
         await self._ring()
 
     async def send(self, payload: bytes) -> None:
         """Send, waiting for room: back-pressure."""
+        if self._lost:
+            raise self._refusal()
         while not await self._put(payload):
-            await self._ring()
-            await self._room()
+            await self._wait_for_room()
         if self._bell is not None:
             await self._bell.ring()
 
     async def send_batch(self, payloads: Sequence[bytes]) -> None:
         """Send all in order, with one fence and one look at the bell for as many as find room at once."""
         for payload in payloads:
+            if self._lost:
+                raise self._refusal()
             while not await self._put(payload):
-                await self._ring()
-                await self._room()
+                await self._wait_for_room()
         await self._ring()
+
+    async def _wait_for_room(self) -> None:
+        await self._ring()
+        await self._room()
+        if self._lost:
+            raise self._refusal()
 
     async def poll(self) -> bytes | None:
         """The next message if it is there."""
@@ -114,11 +135,15 @@ class Channel:
             self._taken += 1
             if self._taken % self._ack_interval == 0:
                 await self._ring()
+        elif self._lost:
+            raise self._refusal()
         return payload
 
     async def recv(self) -> bytes:
         """The next message; waits for it."""
         while (payload := await self._take()) is None:
+            if self._lost:
+                raise self._refusal()
             await self._message()
         self._taken += 1
         if self._taken % self._ack_interval == 0:

@@ -412,6 +412,14 @@ class PassMemory(NamedTuple):
     rights: Small
 
 
+@message(49)
+class Lost(NamedTuple):
+    """To a dispatcher: the core at the other end of one of its channels has died.  `channel` is what `Connected` said
+    of it: its address, or, where monitors carry it, the `frame`."""
+
+    channel: int
+
+
 # Between a dispatcher and its core's monitor, about one circuit
 
 

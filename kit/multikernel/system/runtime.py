@@ -16,7 +16,7 @@ May not know: the CPU driver, the monitor's insides, platforms.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -39,6 +39,7 @@ from multikernel.system.messages import (
     Connected,
     Done,
     Export,
+    Lost,
     MemorySent,
     Reconfigure,
     SpawnOn,
@@ -122,6 +123,9 @@ class Dispatcher:
         self._incoming: Mailbox[Connected] = Mailbox(self)
         self._client.told(Connected, self._new_client)
         self._client.told(MemorySent, self._new_memory)
+        self._client.told(Lost, self._lose)
+        self._channels: dict[int, tuple[Channel, Callable[[], None]]] = {}
+        self._lost: dict[int, None] = {}
         boot_core = environment.routes.boot_core
         self.memory = Memory(self._client, environment, partial(self.connect, boot_core, MEMORY_SERVICE))
         self.names = Names(self.core, Inquiry(environment.user, partial(self.connect, boot_core, NAME_SERVICE)))
@@ -284,6 +288,25 @@ class Dispatcher:
         elif isinstance(item, MemorySent):
             self._frames.put(Frame(item.cptr, item.size))
 
+    def _lose(self, item: tuple[object, ...]) -> None:
+        """The other end of a channel has died; perhaps before this side was opened."""
+        if not isinstance(item, Lost):
+            return
+        self._lost[item.channel] = None
+        known = self._channels.pop(item.channel, None)
+        if known is not None:
+            channel, wake = known
+            channel.lose()
+            wake()
+
+    def _keep(self, key: int, channel: Channel, wake: Callable[[], None]) -> Channel:
+        """`wake` lets those go on who wait for the channel."""
+        if key in self._lost:
+            channel.lose()
+        else:
+            self._channels[key] = channel, wake
+        return channel
+
     async def _accept(self) -> None:
         while True:
             self._listener.put(await self._open(await self._incoming.get()))
@@ -312,7 +335,8 @@ class Dispatcher:
         def room() -> Awaitable[None]:
             return self._waitset.line(told.address, endpoint.room())
 
-        return Channel(endpoint, told.peer, peer_bell, message, room)
+        channel = Channel(endpoint, told.peer, peer_bell, message, room)
+        return self._keep(told.address, channel, partial(self._waitset.give_up, told.address))
 
     def _open_circuit(self, told: Connected, pair: PairClass) -> Channel:
         """This side of a channel that the monitors carry: all the way, or over a device that only they may use."""
@@ -324,7 +348,12 @@ class Dispatcher:
         if pair.scope == "circuit":
             end = self.environment.made.transports[pair.transport].open(memory, told.bell, told.side)
         message, room = partial(self._waitset.local, data.buffer), partial(self._waitset.local, control.buffer)
-        return Channel(end, told.peer, None, message, room)
+
+        def wake() -> None:
+            self._waitset.give_up_local(data.buffer)
+            self._waitset.give_up_local(control.buffer)
+
+        return self._keep(told.frame, Channel(end, told.peer, None, message, room), wake)
 
 
 async def _interrupt(cptr: int) -> None:

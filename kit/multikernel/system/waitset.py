@@ -4,7 +4,7 @@ A message is seen only while its dispatcher runs and polls.  A thread that waits
 place while no other thread can run; the scheduler polls for the rest.  After `poll_ns` without news the
 dispatcher hands its watches to the local monitor, which polls them on its behalf, looks once more, and
 blocks; the monitor wakes it.  A watch handed over and found true by its owner needs no withdrawal: the
-monitor finds it true as well and drops it.
+monitor finds it true as well and drops it.  Those of a channel whose other end has died the monitor drops itself.
 
 Before the second poll the dispatcher puts its bell up (`channels.py`): whoever sends after that poll sees
 the bell and interrupts the core, whose monitor then looks at the watches it was handed.  So nothing is lost
@@ -39,6 +39,7 @@ class WaitSet:
         self._register = register
         self._poll_ns = poll_ns
         self._fresh: dict[int, tuple[int, Watch]] = {}  # watches armed and not handed over
+        self._handed: dict[int, int] = {}  # the channels of those that were handed over
         self.up = False
         dispatcher.waiting = self
 
@@ -54,10 +55,25 @@ class WaitSet:
             found = await PollWait(until if timer is None else min(until, timer))
             if found < 0:
                 break
-            self._fresh.pop(found, None)
+            if self._fresh.pop(found, None) is None:
+                self._handed.pop(found, None)
             dispatcher.fired(found)
         if key in armed:
             await Park()
+
+    def give_up(self, channel: int) -> None:
+        """Who waits for a line of the channel memory at `channel` goes on, whatever that says."""
+        fresh = [key for key, (of, _) in self._fresh.items() if of == channel]
+        for key in (*fresh, *[key for key, of in self._handed.items() if of == channel]):
+            self._fresh.pop(key, None)
+            self._handed.pop(key, None)
+            self._dispatcher.fired(key)
+
+    def give_up_local(self, buffer: LocalBuffer) -> None:
+        """Who waits for a message in `buffer` goes on without one."""
+        if buffer.waiter is not None:
+            thread, buffer.waiter = buffer.waiter, None
+            self._dispatcher.wake(thread)
 
     async def local(self, buffer: LocalBuffer) -> None:
         """Stop this thread until `buffer` has a message."""
@@ -73,6 +89,7 @@ class WaitSet:
                 return
             if self._fresh:
                 fresh, self._fresh = self._fresh, {}
+                self._handed.update((key, channel) for key, (channel, _) in fresh.items())
                 await self._register(list(fresh.values()))
             self.up = True
             await self._bell.up()
@@ -101,6 +118,7 @@ class WaitSet:
         found = await PollWait(until if timer is None else min(until, timer))
         if found < 0:
             return False
-        self._fresh.pop(found, None)
+        if self._fresh.pop(found, None) is None:
+            self._handed.pop(found, None)
         dispatcher.fired(found)
         return True

@@ -7,7 +7,8 @@
     5  the asker is told
 
 A service that is not exported yet is waited for, as what starts together need not start in order.  Either
-side gets a Frame capability for the channel's memory and one to interrupt the peer's core.  On one
+side gets a Frame capability for the channel's memory and one to interrupt the peer's core.  When a core dies those who
+have channels with it are told (`Lost`).  On one
 core there is no memory: each gets an EndPoint of the other (LMP).
 
 May not know: transports, what services do.
@@ -23,7 +24,7 @@ from multikernel.errors import LocalMisuse, MultikernelError
 from multikernel.interfaces import LINE
 from multikernel.system.environment import KERNEL
 from multikernel.system.layout import PAGE
-from multikernel.system.messages import Bind, Bound, Connect, Connected, Done, Export, encode
+from multikernel.system.messages import Bind, Bound, Connect, Connected, Done, Export, Lost, encode
 from multikernel.system.monitor.events import Pending, Sender
 from multikernel.system.operations import Clock, Invoke
 from multikernel.system.requests import ConnectLocal, GiveFrame, GiveNotify
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from multikernel.system.monitor.events import Callback, Events
     from multikernel.system.monitor.links import Links
     from multikernel.system.monitor.processes import Processes
+    from multikernel.system.monitor.watching import Watching
 
 LOCAL_SLOTS = 16
 """Window of a channel between dispatchers of one core, messages."""
@@ -55,10 +57,12 @@ class Asked(NamedTuple):
 class Binding:
     """See the module."""
 
-    def __init__(self, events: Events, links: Links, processes: Processes) -> None:
+    def __init__(self, events: Events, links: Links, processes: Processes, watching: Watching) -> None:
         self._events = events
         self._links = links
         self._processes = processes
+        self._watching = watching
+        self._channels: dict[tuple[int, int], int] = {}
         self._exports: dict[str, int] = {}
         self._early: dict[str, list[Callback]] = {}
         self._asked: Pending[Asked] = Pending(events.environment.incarnation)
@@ -77,9 +81,19 @@ class Binding:
             await self._bound(Sender(core, 0), Bound(message.request, 0, 0))
 
     async def _lost(self, core: int) -> None:
-        """What was asked of a core that is started anew is refused."""
+        """What was asked of a core that has died is refused, and who has channels with it is told."""
         for number in self._asked.numbers(lambda asked: asked.core == core):
             await self._bound(Sender(core, 0), Bound(number, 0, 0))
+        for dispatcher, address in [channel for channel, peer in self._channels.items() if peer == core]:
+            del self._channels[dispatcher, address]
+            self._watching.drop(dispatcher, address, self._size(core))
+            await self._processes.reply(dispatcher, encode(Lost(address)))
+
+    def _size(self, peer: int) -> int:
+        """Bytes of a channel with `peer`."""
+        environment = self._events.environment
+        pair = environment.routes.transport(environment.core, peer)
+        return environment.made.transports[pair.transport].lines(pair.slots) * LINE
 
     def carry(self, carry: Carry) -> None:
         """Who connects dispatchers of cores that no channel joins."""
@@ -97,6 +111,8 @@ class Binding:
         """What a dispatcher that has ended exported is free again."""
         for service in [name for name, exporter in self._exports.items() if exporter == number]:
             del self._exports[service]
+        for channel in [channel for channel in self._channels if channel[0] == number]:
+            del self._channels[channel]
 
     async def _export(self, sender: Sender, message: Export) -> None:
         taken = self._exports.setdefault(message.service, sender.dispatcher) != sender.dispatcher
@@ -171,12 +187,10 @@ class Binding:
 
     async def _tell(self, dispatcher: int, request: int, peer: int, address: int, bell: int, side: int) -> None:
         """Hand dispatcher `dispatcher` its side of the channel at `address`."""
-        environment = self._events.environment
-        pair = environment.routes.transport(environment.core, peer)
-        lines = environment.made.transports[pair.transport].lines(pair.slots)
-        frame = await Invoke(KERNEL, GiveFrame(address, -(-lines * LINE // PAGE) * PAGE, dispatcher))
+        frame = await Invoke(KERNEL, GiveFrame(address, -(-self._size(peer) // PAGE) * PAGE, dispatcher))
         bells = await Invoke(KERNEL, GiveFrame(bell // PAGE * PAGE, PAGE, dispatcher))
         notify = await Invoke(KERNEL, GiveNotify(peer, dispatcher))
+        self._channels[dispatcher, address] = peer
         told = Connected(request, frame, bells, notify, address, peer, bell % PAGE // LINE, side)
         await self._processes.reply(dispatcher, encode(told))
 

@@ -30,6 +30,7 @@ from multikernel.system.messages import (
     Connected,
     Ended,
     Granted,
+    Lost,
     OpenCircuit,
     decode,
     encode,
@@ -220,11 +221,12 @@ class Circuits:
             await self._forget(circuit, circuit.theirs)
 
     async def _lost(self, core: int) -> None:
-        """A core is started anew: its circuits are closed, and what was asked of it is refused."""
+        """A core has died: its circuits are closed, who is at an end here is told, what was asked of it is refused."""
         for number in [number for number, asked in self._asked.items() if asked.core == core]:
             await self._opened(Sender(core, 0), CircuitOpened(number, 0))
-        for number in [number for number, circuit in self._ends.items() if circuit.peer == core]:
+        for number, circuit in [(number, end) for number, end in self._ends.items() if end.peer == core]:
             await self._closed(Sender(core, 0), CircuitClosed(number))
+            await self._processes.reply(circuit.dispatcher, encode(Lost(circuit.theirs[0])))
 
     async def _forget(self, circuit: Circuit, theirs: tuple[int, ...]) -> None:
         for port in circuit.ports:

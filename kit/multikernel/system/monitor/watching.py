@@ -27,18 +27,29 @@ class Watching:
 
     def __init__(self, events: Events) -> None:
         self._events = events
+        self._watched: dict[int, tuple[int, int, int]] = {}
+        self._count = 0
         events.on(WatchLine, self._watch)
+
+    def drop(self, number: int, address: int, size: int) -> None:
+        """Nothing will happen any more in the `size` bytes at `address`, a channel of dispatcher `number`."""
+        for each, (of, at, key) in list(self._watched.items()):
+            if of == number and address <= at < address + size:
+                del self._watched[each]
+                self._events.forget_line(key)
 
     async def _watch(self, sender: Sender, message: WatchLine) -> None:
         try:
             lines = await self._events.window(message.address, 1)
         except LocalMisuse:
             return  # there is no such line: nothing will ever happen to it
-        self._events.line(
-            Watch(lines, 0, message.word, bool(message.maintained)), partial(self._wake, sender.dispatcher)
-        )
+        self._count += 1
+        watch = Watch(lines, 0, message.word, bool(message.maintained))
+        key = self._events.line(watch, partial(self._wake, self._count))
+        self._watched[self._count] = sender.dispatcher, message.address, key
 
-    async def _wake(self, number: int) -> None:
+    async def _wake(self, watched: int) -> None:
+        number, _, _ = self._watched.pop(watched)
         try:
             await Invoke(KERNEL, WakeDispatcher(number))
         except LocalMisuse:
