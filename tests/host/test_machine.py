@@ -283,3 +283,14 @@ def test_power_off_ends_whatever_the_core_does(ring: RingModule) -> None:
     arena.interrupt(1, POWER_OFF)
     assert arena.await_release(1) is None
     code.close()
+
+
+def test_a_knock_is_an_interrupt_that_is_told_from_others(machine: HostMachine) -> None:
+    machine.ipi(0)
+    assert now(machine.idle(None)) == Interrupted()
+    assert not machine.knocked()
+    machine.knock(0)
+    machine.ipi(0)
+    assert now(machine.idle(None)) == Interrupted()
+    assert machine.knocked()
+    assert not machine.knocked()
