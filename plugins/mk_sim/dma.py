@@ -9,6 +9,8 @@ The queues share the engine's link.  A copy
     3  writes them: all but the first, then the first without its header word, then that
     4  counts itself done, and interrupts the core it was sent to if it was told to
 
+Where the link of the two cores is cut or late, the header word and the interrupt come later; the queue goes on.
+
 A message-signalled interrupt is a write that follows the data on their way (PCI Express Base Specification, 6.1.4),
 so it comes when they are there.  Lines the engine does not reach, or that are not aligned, are a fault: nothing is
 copied, the status counts it, the outside is told.
@@ -19,6 +21,7 @@ May not know: transports.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mk_sim.parameters import LINE
@@ -28,6 +31,7 @@ from multikernel.system.registers import DOORBELL, STATUS, Descriptor, DmaStatus
 if TYPE_CHECKING:
     from mk_sim.coherence import Coherence
     from mk_sim.engine import Engine
+    from mk_sim.holds import Holds
     from mk_sim.registers import Board
     from multikernel.blueprint import DeviceEntry
 
@@ -41,11 +45,13 @@ HEADER = 8
 
 
 class Copy(NamedTuple):
-    """A descriptor on its way, of core `a` for `b`; `data` are the lines read, None for those out of reach."""
+    """A descriptor on its way since `rung` ps, of core `a` for `b`; `data` are the lines read, None for those out of
+    reach."""
 
     a: int
     b: int
     descriptor: Descriptor
+    rung: int
     data: tuple[bytes, ...] | None = None
 
 
@@ -61,9 +67,15 @@ class DmaEngine(Windows):
     """See the module."""
 
     def __init__(
-        self, entry: DeviceEntry, engine: Engine, coherence: Coherence, board: Board, notes: list[str]
+        self,
+        entry: DeviceEntry,
+        engine: Engine,
+        coherence: Coherence,
+        board: Board,
+        holds: Holds | None,
+        notes: list[str],
     ) -> None:
-        super().__init__(entry, engine, coherence, board)
+        super().__init__(entry, engine, coherence, board, holds)
         notes.append(f"device {entry.id}: descriptors a queue holds not stated, {DEPTH} taken, as of Intel DSA")
         if entry.latency_ps < 0:
             notes.append(f"device {entry.id}: latency of its link not stated, {READ_PS // 1000} ns taken for a read")
@@ -79,7 +91,7 @@ class DmaEngine(Windows):
         queue = self._queue(a, b)
         if number != DOORBELL or len(queue.waiting) == DEPTH:
             return
-        copy = Copy(a, b, Descriptor.unpack(data))
+        copy = Copy(a, b, Descriptor.unpack(data), self.engine.now)
         queue.waiting.append(copy)
         self._count(a, b, accepted=1)
         self.engine.at(self.engine.now + self._read_ps, self._read, copy)
@@ -129,16 +141,19 @@ class DmaEngine(Windows):
 
     def _finish(self, copy: Copy) -> None:
         """The header word, then 4."""
-        source, target, lines, _, interrupt = copy.descriptor
+        source, target, lines, *_ = copy.descriptor
         self._queue(copy.a, copy.b).waiting.popleft()
         if copy.data is None:
             self.fault(copy.a, f"cannot copy {lines} lines from {source:#x} to {target:#x}: not memory it reaches")
             self._count(copy.a, copy.b, done=1, faulted=1)
             return
-        self.write(target // LINE, copy.data[0])
         self._count(copy.a, copy.b, done=1)
-        if interrupt:
-            self.interrupt(copy.b)
+        self.pass_on(copy.a, copy.b, copy.rung, partial(self._arrive, copy.b, copy.descriptor, copy.data[0]))
+
+    def _arrive(self, b: int, descriptor: Descriptor, first: bytes) -> None:
+        self.write(descriptor.target // LINE, first)
+        if descriptor.interrupt:
+            self.interrupt(b)
 
     def _count(self, a: int, b: int, done: int = 0, accepted: int = 0, faulted: int = 0) -> None:
         status = self._status.get((a, b), DmaStatus(0, 0, 0))

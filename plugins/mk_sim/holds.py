@@ -2,6 +2,7 @@
 
     holds.stored(core, line, data, at)      a core stores a line of a channel
     holds.look(core, line, data, at, ...)   what a core sees of the line, whose content has come to it as `data`
+    holds.due(core, peer, at, come)         when what `core` gave a device for `peer` is to come out of it
     holds.begin(core, peer, ...)            from now on, for what `core` stores for `peer`
 
 Caches and interconnect work as always; this stands between what has come to a core and what its software and its poll
@@ -10,7 +11,8 @@ then the core sees the one before.  A ring is read slot by slot, and a slot is w
 channel is FIFO whatever the times of its lines are.
 
 Bells are never held: a fence and then a look at a bell would otherwise promise what is not so.  Registers of devices,
-and what devices write, are not either.  Frames of programs, which are no channels, are not concerned.
+and what devices write, are not held here: the device itself asks when it may show them (`registers.py`).  Frames of
+programs, which are no channels, are not concerned.
 
 May not know: what lines carry, when faults strike.
 """
@@ -146,7 +148,7 @@ class Holds:
 
     def _arrive(self, core: int, line: int, view: View, version: Version, at: int, arriving: bool) -> None:
         """A version new to `core`: shown now, or at its time and not before those that wait."""
-        time = max(at, self._time(core, version, at if arriving else version.at))
+        time = max(at, self.due(version.core, core, version.at, at if arriving else version.at))
         if view.waiting:
             time = max(time, view.waiting[-1][0])
         if time <= at:
@@ -156,13 +158,13 @@ class Holds:
         if time < NEVER:
             self._engine.at(max(time, self._engine.now), self._show, (core, line))
 
-    def _time(self, core: int, version: Version, come: int) -> int:
-        """When `core` is to see what it could see since `come` ps."""
+    def due(self, core: int, peer: int, at: int, come: int) -> int:
+        """When `peer` is to see what `core` stored for it at `at` ps, and what it could see since `come` ps."""
         late, least = 0, 0
         if self._jitter_ps:
-            late = self._streams[core].below(self._jitter_ps + 1)
-        for window in self._windows.get((version.core, core), ()):
-            if window.first <= version.at < window.end:
+            late = self._streams[peer].below(self._jitter_ps + 1)
+        for window in self._windows.get((core, peer), ()):
+            if window.first <= at < window.end:
                 if window.late_ps is None:
                     least = max(least, window.end)
                 else:

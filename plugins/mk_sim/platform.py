@@ -84,11 +84,10 @@ class Simulator:
             if fault.kind in LINKS:
                 for a, b in ((fault.core, fault.peer), (fault.peer, fault.core)):
                     pair = routes.transport(a, b)
-                    if pair.scope != "channel":
-                        way = f"device {pair.device}" if pair.scope == "link" else "the monitors of other cores"
+                    if pair.scope not in ("channel", "link"):
                         raise UsageError(
-                            f"fault {fault}: what cores {a} and {b} tell each other passes {way}, and no line that "
-                            "one stores and the other sees",
+                            f"fault {fault}: what cores {a} and {b} tell each other passes the monitors of other "
+                            "cores, and no line or device between the two",
                             code="fault",
                         )
 
@@ -111,6 +110,7 @@ class Simulation:
         layout, step = Layout(blueprint), any(fault.trigger == "step" for fault in options.faults)
         self._kernel = Kernel(blueprint, layout, Routes(blueprint), code, observed=options.observe or step)
         self._faults: Faults | None = None
+        holds: Holds | None = None
         if options.faults or options.jitter_ns or options.observe:
             held = options.jitter_ns or any(fault.kind in LINKS for fault in options.faults)
             holds = Holds(self._engine, blueprint, layout, options.jitter_ns * 1000) if held else None
@@ -126,7 +126,7 @@ class Simulation:
         self._panic: ProgramRaised | None = None
         self._sides = 0
         self._spaces = _Spaces(blueprint)
-        self._assumptions = attach(blueprint, self._engine, self._coherence, self)
+        self._assumptions = attach(blueprint, self._engine, self._coherence, self, holds)
         self._trace: TextIO | None = None
         self._outcome: Outcome | None = None
         if options.trace:

@@ -1,10 +1,14 @@
 """Registers of a simulated device that carries messages between cores: what its models have in common.
 
-    Windows(entry, engine, coherence, board)      a subclass is a model: it says what a store does
+    Windows(entry, engine, coherence, board, holds)      a subclass is a model: it says what a store does
+    pass_on(a, b, at, act, ...)                          what `b` is shown of `a`: at once, or when `holds` says
 
 Registers are those of `multikernel.system.registers`.  A core's store to one reaches the model past the caches,
 when it ends; what there is to be read the model keeps in the registers' own lines, which cores load past the
 caches and may watch.  Whatever a device does it does in events of the engine, so a seed determines it.
+
+Invariant: what a core is shown of another comes in the order in which the other gave it to the device, whatever faults
+of their link hold it back.  What a core does itself it is shown at once.
 
 A device asks two things of the platform (`Board`): to interrupt a core, and to tell the outside of a fault.
 May not know: transports, what messages say.
@@ -12,15 +16,20 @@ May not know: transports, what messages say.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from mk_sim.holds import NEVER
 from mk_sim.parameters import LINE
 from multikernel.events import DeviceFault
 from multikernel.system.registers import WINDOW
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mk_sim.coherence import Coherence
     from mk_sim.engine import Engine
+    from mk_sim.holds import Holds
     from multikernel.blueprint import DeviceEntry
 
 
@@ -31,16 +40,28 @@ class Board(Protocol):
     def fault(self, event: DeviceFault) -> None: ...
 
 
-class Windows:
-    """The registers of one device: a window of lines for each directed pair of its cores.  Subclasses are models."""
+class _Held(NamedTuple):
+    """What is shown at `time` ps."""
 
-    def __init__(self, entry: DeviceEntry, engine: Engine, coherence: Coherence, board: Board) -> None:
+    time: int
+    act: Callable[[], None]
+
+
+class Windows:
+    """The registers of one device: a window of lines for each directed pair of its cores.  Subclasses are models.
+    `holds` is None where everything is shown at once."""
+
+    def __init__(
+        self, entry: DeviceEntry, engine: Engine, coherence: Coherence, board: Board, holds: Holds | None
+    ) -> None:
         self.entry = entry
         self.engine = engine
         self.board = board
         self.first = entry.registers.base // LINE
         self.last = (entry.registers.base + entry.registers.size) // LINE - 1
         self._coherence = coherence
+        self._holds = holds
+        self._held: dict[tuple[int, int], deque[_Held]] = {}
         self._places = {core: place for place, core in enumerate(entry.cores)}
         self._near = dict.fromkeys(entry.near)
         self._way_ps = max(0, 2 * entry.latency_ps)
@@ -63,6 +84,23 @@ class Windows:
         """From now on `a` reads `data` in line `number` of its window towards `b`."""
         window = self._places[a] * len(self._places) + self._places[b]
         self._coherence.write_memory(self.first + window * WINDOW + number, data)
+
+    def pass_on(self, a: int, b: int, at: int, act: Callable[[], None]) -> None:
+        """`act` shows `b` now what `a` gave the device at `at` ps; or later, if their link is cut or late."""
+        if self._holds is None:
+            act()
+            return
+        now, held = self.engine.now, self._held.setdefault((a, b), deque())
+        time = max(now, self._holds.due(a, b, at, now), held[-1].time if held else 0)
+        if time <= now and not held:
+            act()
+            return
+        held.append(_Held(time, act))
+        if time < NEVER:
+            self.engine.at(time, self._show_next, (a, b))
+
+    def _show_next(self, pair: tuple[int, int]) -> None:
+        self._held[pair].popleft().act()
 
     def read(self, line: int) -> bytes:
         """Memory, past the caches."""

@@ -179,7 +179,6 @@ def test_a_core_that_stopped_for_ever_is_not_restarted() -> None:
         ("x86-qemu", ["restart:1@1ms+1ms"] * 4, "core 1 can be restarted 3 times"),
         (CHAIN, ["restart:2@1ms+1ms"], "core 2 is the gateway of cores 3, which cannot be reached without it"),
         (HOPS, ["restart:3@1ms+1ms"], "core 3 is reached over a device"),
-        (HOPS, ["cut:1>2@1ms"], "what cores 1 and 2 tell each other passes device box"),
         (HOPS, ["delay:0-3@1ms=1us"], "what cores 0 and 3 tell each other passes the monitors of other cores"),
         ("x86-qemu", ["stop:4@1ms"], "there is no core 4; cores are 0 to 3"),
         ("x86-qemu", ["skew:1@0=-500000ppm"] * 2, "the clock of core 1 would stand still"),
