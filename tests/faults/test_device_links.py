@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from multikernel.events import Booted, FaultStruck
+from mk_sim.coherence import Coherence
+from mk_sim.engine import Engine
+from mk_sim.holds import Holds
+from mk_sim.parameters import derive
+from mk_sim.registers import Windows
+from multikernel import assemble
+from multikernel.events import Booted, DeviceFault, FaultStruck
 from multikernel.kernel import Multikernel
+from multikernel.system.layout import Layout
 from tests.faults.programs import PROGRAMS, Seen, seen
 from tests.promises.kernels import boot
 from tests.transports.device_boards import FAR, HOST, dma_board, mailbox_board
@@ -47,15 +54,16 @@ def all_came(kernel: Multikernel) -> None:
 
 
 def struck(kernel: Multikernel) -> tuple[int, int]:
-    begun, over = (event.at_ns for event in kernel.events if isinstance(event, FaultStruck))
-    return begun, over
+    times = [event.at_ns for event in kernel.events if isinstance(event, FaultStruck)]
+    assert len(times) == 2, "it is over before all has come"
+    return times[0], times[1]
 
 
 def during(messages: list[Seen], begun: int, over: int) -> list[Seen]:
     return [message for message in messages if begun + US <= message.sent < over - 20 * US]
 
 
-@pytest.mark.parametrize("ways", [">", "-"])
+@pytest.mark.parametrize("ways", [">", "-"], ids=["one", "both"])
 def test_what_passes_a_cut_device_is_shown_when_the_link_is_whole(board: str, ways: str) -> None:
     """Who receives sleeps meanwhile, and is interrupted then, not before."""
     kernel = exchanged(board, f"cut:{HOST}{ways}{FAR}@run+{start(board) + 30}us+400us")
@@ -93,3 +101,28 @@ def test_what_passes_a_late_device_is_late_by_so_much(board: str) -> None:
 @pytest.mark.parametrize("jitter_ns", [300, 40_000])
 def test_devices_are_fifo_whatever_the_jitter(board: str, jitter_ns: int) -> None:
     all_came(exchanged(board, jitter_ns=jitter_ns, gap_us=0))
+
+
+class Nobody:
+    """What a device asks of a platform, in vain."""
+
+    def interrupt(self, core: int, at_ps: int) -> None: ...
+
+    def fault(self, event: DeviceFault) -> None: ...
+
+
+def test_what_a_device_is_given_later_is_not_shown_before(board: str) -> None:
+    """The first is late by 10 us, the second is not; what goes the other way is shown at once."""
+    blueprint, engine, told = assemble(board, platform="sim"), Engine(0), list[tuple[str, int]]()
+    holds = Holds(engine, blueprint, Layout(blueprint), 0)
+    device = Windows(blueprint.devices[0], engine, Coherence(engine, derive(blueprint)), Nobody(), holds)
+    holds.begin(HOST, FAR, 0, 5_000_000, 10_000_000)
+
+    def give(what: str, a: int, b: int) -> None:
+        device.pass_on(a, b, engine.now, lambda: told.append((what, engine.now)))
+
+    engine.at(1_000_000, lambda _: give("first", HOST, FAR), None)
+    engine.at(6_000_000, lambda _: give("second", HOST, FAR), None)
+    engine.at(7_000_000, lambda _: give("back", FAR, HOST), None)
+    engine.run(20_000_000)
+    assert told == [("back", 7_000_000), ("first", 11_000_000), ("second", 11_000_000)]
