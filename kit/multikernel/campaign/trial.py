@@ -70,7 +70,7 @@ class Subject:
         return Subject(blueprint, registry, name, spec, routes.holders(name), _relays(routes))
 
     def possible(self, schedule: Schedule) -> Schedule:
-        """The schedule without the faults that cannot happen on this kernel, as of a link that is a device's."""
+        """The schedule without the faults that cannot happen on this kernel, as a restart of a core behind a device."""
         platform = self.registry.platforms.get("sim").factory()
         kept: list[Fault] = []
         for fault in schedule.faults:
