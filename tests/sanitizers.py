@@ -23,6 +23,7 @@ TESTS = (
     "tests/sim/test_caches_agree.py",
     "tests/sim/test_coherence.py",
     "tests/sim/test_hand.py",
+    "tests/sim/test_pollers_agree.py",
     "tests/sim/test_rings_agree.py",
     "tests/determinism/test_goldens.py",
     "tests/host/test_shared.py",

@@ -68,6 +68,7 @@ static const struct {
     {"multikernel.system.ring", "arrived", offsetof(State, arrived)},
     {"multikernel.system.ring", "acknowledged", offsetof(State, acknowledged)},
     {"multikernel.interfaces", "Watch", offsetof(State, watch)},
+    {"multikernel.system.operations", "Window", offsetof(State, plain_window)},
     {"multikernel.system.operations", "UserLevel", offsetof(State, user_level)},
     {"multikernel.system.machine", "Interrupted", offsetof(State, interrupted)},
     {"multikernel.system.machine", "TimerFired", offsetof(State, timer_fired)},
@@ -87,6 +88,10 @@ static const struct {
     {NULL, "ended", offsetof(State, str_ended)},
     {NULL, "dcb", offsetof(State, str_dcb)},
     {NULL, "user", offsetof(State, str_user)},
+    {NULL, "lines", offsetof(State, str_lines)},
+    {NULL, "index", offsetof(State, str_index)},
+    {NULL, "word", offsetof(State, str_word)},
+    {NULL, "maintained", offsetof(State, str_maintained)},
 };
 #define TAKEN_COUNT (sizeof TAKEN / sizeof *TAKEN)
 
@@ -107,7 +112,8 @@ static int exec_module(PyObject *module)
         add_type(module, &caches_spec, &state->caches) < 0 || add_type(module, &hand_spec, &state->hand) < 0 ||
         add_type(module, &window_spec, &state->window) < 0 || add_type(module, &touch_spec, &state->touch) < 0 ||
         add_type(module, &sender_spec, &state->sender) < 0 ||
-        add_type(module, &receiver_spec, &state->receiver) < 0 || add_type(module, &life_spec, &state->life) < 0)
+        add_type(module, &receiver_spec, &state->receiver) < 0 || add_type(module, &poller_spec, &state->poller) < 0 ||
+        add_type(module, &life_spec, &state->life) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "SOURCE_HASH", MK_SOURCE_HASH);
 }
@@ -125,6 +131,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->touch);
     Py_VISIT(state->sender);
     Py_VISIT(state->receiver);
+    Py_VISIT(state->poller);
     Py_VISIT(state->life);
     for (size_t at = 0; at < TAKEN_COUNT; at++)
         Py_VISIT(*place_of(state, at));
@@ -144,6 +151,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->touch);
     Py_CLEAR(state->sender);
     Py_CLEAR(state->receiver);
+    Py_CLEAR(state->poller);
     Py_CLEAR(state->life);
     for (size_t at = 0; at < TAKEN_COUNT; at++)
         Py_CLEAR(*place_of(state, at));

@@ -18,13 +18,14 @@
 #define BATCH (1 << 16) /* bytes of deliveries hashed at a time */
 
 typedef struct {
-    PyTypeObject *engine, *actor, *port, *pause, *caches, *hand, *window, *touch, *sender, *receiver, *life;
+    PyTypeObject *engine, *actor, *port, *pause, *caches, *hand, *window, *touch, *sender, *receiver, *poller, *life;
     PyObject *misuse, *error, *raised, *stream, *sha256;
     PyObject *load_line, *store_line, *clock, *cycles, *fence, *spend, *poll_wait, *maintain;
-    PyObject *arrived, *acknowledged, *watch;
+    PyObject *arrived, *acknowledged, *watch, *plain_window;
     PyObject *user_level, *interrupted, *timer_fired;
     PyObject *str_registers, *str_again, *str_poller, *str_until, *str_error, *str_code, *str_value, *str_cached;
     PyObject *str_address, *str_data, *str_name, *str_times, *str_serve, *str_ended, *str_dcb, *str_user;
+    PyObject *str_lines, *str_index, *str_word, *str_maintained;
 } State;
 
 enum { CALL, RESUME, CHECK, ALARM, POKED, ARRIVAL, HALT, COMPLETED, DRAIN };

@@ -2,8 +2,10 @@
  * `_engine.c`; the oracle is `run_core` with `Machine.run` over the handlers of `SimMachine`.
  *
  *   Hand(caches, core, actor, handlers, seen, costs, mhz)     pending  live(idle, driver)  window(line, count, coherent)
+ *                                                             poller()
  *   Window                                                    cached lines: `operations.WindowLines`; halves of rings
  *                                                             over them: `_engine_ring.h`
+ *   Poller                                                    what its dispatchers poll: `_engine_poller.h`
  *
  * A life steps dispatchers and carries out loads, stores, fences, clocks and named costs itself; what else there is goes
  * to the handlers, in Python, and traps and events to the CPU driver.
@@ -23,6 +25,7 @@ typedef struct {
     Core *core;
     Actor *actor;
     PyObject *handlers, *seen, *costs;
+    Map spun; /* `Spun`s, by line: `_engine_poller.h` */
     struct Touch *spare;
     int64_t mhz, check, until; /* a look of a poll loop, -1 where the kind states none; the end of the time slice, 0
                                   until there is one: so nothing is carried out at once unless a life is led */
@@ -316,6 +319,7 @@ static void window_dealloc(Window *window)
 }
 
 #include "_engine_ring.h"
+#include "_engine_poller.h"
 
 static PyMethodDef window_methods[] = {
     {"load", (PyCFunction)window_load, METH_O, "Await it for the line's 64 bytes."},
@@ -370,6 +374,14 @@ static int answer(Life *life, PyObject *value)
     return failed ? -1 : 0;
 }
 
+static int answer_number(Life *life, int64_t number)
+{
+    PyObject *value = PyLong_FromLongLong(number);
+    int failed = !value || answer(life, value) < 0;
+    Py_XDECREF(value);
+    return failed ? -1 : 0;
+}
+
 /* The user code's thread or scheduler came to its end: give it what it returned, or the exception that is set. */
 static int ended(Life *life, PyObject *registers, PyObject *value)
 {
@@ -397,15 +409,6 @@ static PySendResult send_to(const Life *life, PyObject *code, PyObject *value, P
     PySendResult sent = PyIter_Send(code, value, operation);
     book(before);
     return sent;
-}
-
-/* A call of the poller, whose time is told apart. */
-static PyObject *ask_poller(Life *life, const char *name, int64_t first, int64_t second, const char *format)
-{
-    int before = book(POLLERS);
-    PyObject *found = PyObject_CallMethod(life->poller, name, format, (long long)first, (long long)second);
-    book(before);
-    return found;
 }
 
 /* Run user code up to its next operation of the machine or the driver: `UserDispatcher.step`. */
@@ -452,14 +455,6 @@ static PyObject *next_operation(Life *life)
     }
 }
 
-static int attribute(PyObject *object, PyObject *name, int64_t *value)
-{
-    PyObject *found = PyObject_GetAttr(object, name);
-    int good = found && integer(found, value);
-    Py_XDECREF(found);
-    return good;
-}
-
 /* The poll loop was interrupted by `event`: hand the operation out again; 3. */
 static int leave_poll(Life *life, PyObject *event)
 {
@@ -478,8 +473,9 @@ static int poll(Life *life)
     Actor *actor = hand->actor;
     Engine *engine = actor->engine;
     State *state = engine->state;
-    PyObject *found;
-    int slept;
+    Poller *poller = (Poller *)life->poller;
+    int64_t when, key;
+    int slept, failed;
     switch (life->stage) {
     case POLL_BEGUN:
         goto begun;
@@ -496,48 +492,32 @@ static int poll(Life *life)
         break;
     }
     put(&life->poller, PyObject_GetAttr(life->user, state->str_poller));
-    if (!life->poller)
-        return -1;
+    if (!life->poller || Py_TYPE(life->poller) != state->poller)
+        return life->poller ? 2 : -1;
+    poller = (Poller *)life->poller;
     life->stage = POLL_BEGUN;
     if ((slept = catch_up(actor)))
         return slept;
 begun:
     life->started = actor->clock;
-    found = ask_poller(life, "lap", hand->check, 0, "L");
-    PyObject *end = found ? PyObject_GetAttr(life->operation, state->str_until) : NULL;
-    int failed = !found || !end || !integer(found, &life->lap);
+    life->lap = lap_of(poller, hand->check);
+    PyObject *end = PyObject_GetAttr(life->operation, state->str_until);
+    failed = !end;
     life->until = FAR;
     if (!failed && end != Py_None) { /* one lap is always made: a poll that may not wait still looks at every line */
         failed = !integer(end, &life->until);
         life->until = life->until * 1000 > life->started + life->lap ? life->until * 1000 : life->started + life->lap;
     }
-    Py_XDECREF(found);
     Py_XDECREF(end);
     if (failed)
         return -1;
     life->limit = life->until < hand->until ? life->until : hand->until;
 look:
     for (;;) {
-        found = ask_poller(life, "noticed", life->started, hand->check, "LL");
-        if (!found)
-            return -1;
-        if (found != Py_None) {
-            PyObject *at = PySequence_GetItem(found, 0), *key = PySequence_GetItem(found, 1);
-            int64_t when = 0;
-            failed = !at || !key || !integer(at, &when);
-            int noticed = !failed && when <= life->limit;
-            if (noticed) {
-                actor->clock = when > actor->clock ? when : actor->clock;
-                failed = answer(life, key) < 0;
-            }
-            Py_XDECREF(at);
-            Py_XDECREF(key);
-            if (failed || noticed) {
-                Py_DECREF(found);
-                return failed ? -1 : 0;
-            }
+        if (noticed(poller, life->started, hand->check, &when, &key) && when <= life->limit) {
+            actor->clock = when > actor->clock ? when : actor->clock;
+            return answer_number(life, key);
         }
-        Py_DECREF(found);
         if (hand->pending) {
             hand->pending = 0;
             return leave_poll(life, state->interrupted);
@@ -545,21 +525,9 @@ look:
         if (life->limit != FAR && actor->clock >= life->limit) {
             if (life->limit != life->until)
                 return leave_poll(life, state->timer_fired);
-            found = ask_poller(life, "lost", 0, 0, NULL);
-            if (!found)
-                return -1;
-            if (found == Py_None) {
-                Py_DECREF(found);
-                found = PyLong_FromLong(-1);
-                failed = !found || answer(life, found) < 0;
-                Py_XDECREF(found);
-                return failed ? -1 : 0;
-            }
+            if (!first_lost(poller, &life->line))
+                return answer_number(life, -1);
             /* Somebody writes to it: the look that would end the poll waits for the line, and sees that. */
-            failed = !integer(found, &life->line);
-            Py_DECREF(found);
-            if (failed)
-                return -1;
             actor->clock += hand->core->hit_ps;
             life->stage = POLL_LOADS;
             if (actor->clock > engine->now + AHEAD_PS && (slept = catch_up(actor)))
@@ -669,15 +637,9 @@ static int carry_out(Life *life)
         if (failed)
             return -1;
     } else if (kind == state->clock) {
-        PyObject *now = PyLong_FromLongLong(actor->clock / 1000);
-        int failed = !now || answer(life, now) < 0;
-        Py_XDECREF(now);
-        return failed ? -1 : 0;
+        return answer_number(life, actor->clock / 1000);
     } else if (kind == state->cycles) {
-        PyObject *now = PyLong_FromLongLong((actor->clock * hand->mhz + 500000) / 1000000);
-        int failed = !now || answer(life, now) < 0;
-        Py_XDECREF(now);
-        return failed ? -1 : 0;
+        return answer_number(life, (actor->clock * hand->mhz + 500000) / 1000000);
     } else if (kind == state->fence) {
         life->stage = ANSWERED;
         if (answer(life, Py_None) < 0)
@@ -952,7 +914,7 @@ static int hand_traverse(Hand *hand, visitproc visit, void *arg)
     Py_VISIT(hand->seen);
     Py_VISIT(hand->costs);
     Py_VISIT(hand->spare);
-    return 0;
+    return spun_traverse(hand, visit, arg);
 }
 
 static int hand_clear(Hand *hand)
@@ -961,6 +923,7 @@ static int hand_clear(Hand *hand)
     Py_CLEAR(hand->seen);
     Py_CLEAR(hand->costs);
     Py_CLEAR(hand->spare);
+    spun_clear(hand);
     return 0;
 }
 
@@ -969,6 +932,7 @@ static void hand_dealloc(Hand *hand)
     PyTypeObject *type = Py_TYPE(OBJECT(hand));
     PyObject_GC_UnTrack(hand);
     hand_clear(hand);
+    spun_free(hand);
     Py_CLEAR(hand->caches);
     Py_CLEAR(hand->actor);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(hand);
@@ -978,6 +942,7 @@ static void hand_dealloc(Hand *hand)
 static PyMethodDef hand_methods[] = {
     {"live", (PyCFunction)(void (*)(void))hand_live, METH_FASTCALL, "See `run_core`; `Machine.idle` and the driver."},
     {"window", (PyCFunction)(void (*)(void))hand_window, METH_FASTCALL, "Cached lines from one on, so many."},
+    {"poller", (PyCFunction)hand_poller, METH_NOARGS, "An empty poll array."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -184,16 +184,23 @@ static Request *fetch(Caches *caches, Core *core, int64_t line)
 
 /* Watches */
 
+static int hand_poked(PyObject *hand, int64_t line); /* `_engine_poller.h` */
+
 static int poke(Caches *caches, PyObject *actor, int64_t value)
 {
     int64_t now = caches->engine->now;
     if (Py_TYPE(actor) == caches->engine->state->actor)
         return queue(((Actor *)actor)->engine, now, POKED, actor, NULL, value);
-    int before = book(POLLERS);
-    PyObject *done = PyObject_CallMethod(actor, "poke", "LL", (long long)value, (long long)now);
+    int before = book(POLLERS), failed;
+    if (Py_TYPE(actor) == caches->engine->state->hand) {
+        failed = hand_poked(actor, value - 1);
+    } else {
+        PyObject *done = PyObject_CallMethod(actor, "poke", "LL", (long long)value, (long long)now);
+        failed = done ? 0 : -1;
+        Py_XDECREF(done);
+    }
     book(before);
-    Py_XDECREF(done);
-    return done ? 0 : -1;
+    return failed;
 }
 
 /* The core lost a line, or it changed while it had none: if it spins on it, it fetches it again. */

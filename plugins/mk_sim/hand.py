@@ -3,10 +3,11 @@
     hand_of(...)      a `Hand` where the caches are in C and the machine is a plain one, else `Bare`
     WINDOWS           the types of windows: a hand's loads and stores are carried out where they are awaited, if nothing
                       can come between
+    HandPoller        the poll array of a dispatcher on a core that has a hand
     channel_memory()  one side of a channel's: over a hand's window the halves of its rings are in C as well
 
-The handlers of `machine.py` over `run_core` and `Machine.run`, and the halves of `multikernel/system/ring.py`, are the
-oracle: tests hold the two to the same deliveries and times.
+The handlers of `machine.py` over `run_core` and `Machine.run`, `poller.py`, and the halves of
+`multikernel/system/ring.py`, are the oracle: tests hold the two to the same deliveries and times.
 
 May not know: what a handler does.
 """
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mk_sim._engine import Hand as Hand
+    from mk_sim._engine import HandPoller as HandPoller
     from mk_sim._engine import HandWindow as HandWindow
     from mk_sim.coherence import Coherence
     from mk_sim.engine import Actor
@@ -34,11 +36,14 @@ elif FOUND.module is None:
     class Hand:
         """There is none without the C half."""
 
+    class HandPoller:
+        """There is none without the C half."""
+
     class HandWindow(Window):
         """There is none without the C half."""
 
 else:
-    Hand, HandWindow = FOUND.module.Hand, FOUND.module.Window
+    Hand, HandWindow, HandPoller = FOUND.module.Hand, FOUND.module.Window, FOUND.module.Poller
 
 
 WINDOWS: tuple[type[Window], ...] = (Window, HandWindow)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Protocol
 
 from mk_sim.hand import Hand, hand_of
 from mk_sim.parameters import LINE
-from mk_sim.poller import LineAlarms, SimPoller
+from mk_sim.poller import POLLERS, LineAlarms, SimPoller
 from multikernel.errors import LocalMisuse
 from multikernel.system.core import run_core
-from multikernel.system.dispatcher import PageFault, UserDispatcher
+from multikernel.system.dispatcher import PageFault, Poller, UserDispatcher
 from multikernel.system.machine import Faulted, Hardware, Interrupted, Machine, TimerFired
 from multikernel.system.mmu import PageFault as Untranslated
 from multikernel.system.mmu import Translation, unit_for
@@ -227,7 +227,9 @@ class SimMachine(Machine):
     def seen(self, address: int, size: int) -> int:
         return address if self._views is None else self._views.address(address, size)
 
-    def poller(self) -> SimPoller:
+    def poller(self) -> Poller:
+        if isinstance(self._hand, Hand):
+            return self._hand.poller()
         self._pollers += 1
         return SimPoller(self._alarms, self._pollers)
 
@@ -381,7 +383,7 @@ class SimMachine(Machine):
 
     async def _poll(self, op: PollWait, user: UserDispatcher, until_ns: int | None) -> Hardware | None:
         poller = user.poller
-        assert isinstance(poller, SimPoller)
+        assert isinstance(poller, POLLERS)
         actor, check = self._actor, self.ps(self._costs["poll"])
         await actor.sync()
         started = actor.clock

@@ -4,6 +4,8 @@ A poll loop is not simulated check by check: the core sleeps in the engine until
 something new, and the loop's position then gives when it notices (one check a watch, each costing `poll`
 cycles).  Which of thousands of lines that is takes a heap, no look at each.
 
+A core that has a hand (`hand.py`) has this in C, in `_engine_poller.h`, whose oracle it is.
+
 May not know: dispatchers, what lines carry.
 """
 
@@ -13,7 +15,7 @@ import heapq
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mk_sim.hand import WINDOWS
+from mk_sim.hand import WINDOWS, HandPoller
 from mk_sim.parameters import LINE
 from multikernel.errors import LocalMisuse
 from multikernel.system.words import NATIVE, ConvertedLines, Registers
@@ -166,3 +168,7 @@ class SimPoller:
             first_due = (started + (due[0] + 1) * check, due[0])
             best = first_due if best is None else min(best, first_due)
         return best
+
+
+POLLERS = (SimPoller, HandPoller)
+"""The types of poll arrays."""
