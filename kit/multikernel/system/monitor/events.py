@@ -40,6 +40,8 @@ Callback = Callable[[], Awaitable[None]]
 NUMBERS = 28
 """Bits of a request's number that count; those above, of four bytes, are the incarnation's."""
 
+_DISPATCH = Spend("message_dispatch")
+
 
 class Sender(NamedTuple):
     """Who sent a message: a core's monitor, or (`dispatcher` > 0) a dispatcher of this core."""
@@ -80,9 +82,9 @@ class Events:
     def on(self, kind: type[M], handler: Handler[M]) -> None:
         """Messages of `kind` go to `handler`; one handler a kind."""
 
-        async def handle(sender: Sender, item: object) -> None:
-            if isinstance(item, kind):
-                await handler(sender, item)
+        def handle(sender: Sender, item: object) -> Awaitable[None]:
+            assert isinstance(item, kind)
+            return handler(sender, item)
 
         self._handlers[kind] = handle
 
@@ -140,7 +142,7 @@ class Events:
     async def deliver(self, sender: Sender, payload: bytes) -> None:
         """Decode and handle one message.  A peer's nonsense is dropped, not obeyed, as is what a dispatcher says in the
         way of monitors and a monitor in the way of dispatchers."""
-        await Spend("message_dispatch")
+        await _DISPATCH
         if not payload or (payload[0] >= LOCAL) != (sender.dispatcher > 0):
             return
         if payload[0] in self._raw:
@@ -167,6 +169,8 @@ class Events:
     async def _local(self) -> bool:
         """Handle one message of each client and inbox; False when there was none."""
         found = False
+        if not self._pending():
+            return False
         for number, buffer in list(self._clients.items()):
             if buffer.messages:
                 found = True
@@ -179,9 +183,10 @@ class Events:
 
     def _pending(self) -> bool:
         """Whether `_local` would find something."""
-        return any(buffer.messages for buffer in self._clients.values()) or any(
-            inbox.buffer.messages and inbox.open() for inbox in self._inboxes
-        )
+        for buffer in self._clients.values():
+            if buffer.messages:
+                return True
+        return any(inbox.buffer.messages and inbox.open() for inbox in self._inboxes)
 
     async def _wait(self) -> None:
         """Poll, bell up, poll again, give the core up.  While other dispatchers want the core, the bell stays
