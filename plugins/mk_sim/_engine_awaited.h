@@ -107,6 +107,15 @@ static PyObject *stepped(PySendResult sent, PyObject *result)
     }
 }
 
+/* The same as a method `send` gives it, which may not return NULL without an exception. */
+static PyObject *sent_step(PySendResult sent, PyObject *result)
+{
+    PyObject *yielded = stepped(sent, result);
+    if (!yielded && !PyErr_Occurred())
+        PyErr_SetNone(PyExc_StopIteration);
+    return yielded;
+}
+
 static PyObject *pause_next(Pause *pause)
 {
     PyObject *result;

@@ -198,7 +198,7 @@ static PyObject *touch_method_send(Touch *touch, PyObject *value)
 {
     PyObject *result;
     PySendResult sent = touch_send(touch, value, &result);
-    return stepped(sent, result);
+    return sent_step(sent, result);
 }
 
 static int touch_traverse(Touch *touch, visitproc visit, void *arg)

@@ -175,7 +175,7 @@ static PyObject *half_method_send(Half *half, PyObject *value)
 {
     PyObject *result;
     PySendResult sent = half_send(half, value, &result);
-    return stepped(sent, result);
+    return sent_step(sent, result);
 }
 
 static PyObject *begin_half(Half *half)
