@@ -17,7 +17,7 @@ def consistency_protocols() -> Iterator[ConsistencyProtocolSpec]:
         factory=Eventual,
         replicates=("load",),
         phases=("news", "heard", "ask"),
-        timers=("resend",) * TIMERS,
+        timers=(*("resend",) * TIMERS, "round"),
         steps=(
             ProtocolStep("a core carries out what is submitted to it", ("submitted",), "execute"),
             ProtocolStep("and answers at once", ("executed",), "answer"),
@@ -27,6 +27,7 @@ def consistency_protocols() -> Iterator[ConsistencyProtocolSpec]:
             ProtocolStep("and tells its other neighbours", ("news",), "news"),
             ProtocolStep("a neighbour has heard: it is told what is new since", ("heard",), "news"),
             ProtocolStep("a neighbour has not said so: it is told again", ("resend",), "news"),
+            ProtocolStep("a round is over: what was gathered in it is told", ("round",), "news"),
             ProtocolStep("who was restarted asks its neighbours for what they have", ("resend",), "ask"),
             ProtocolStep("who is asked tells all it has", ("ask",), "news"),
         ),
