@@ -5,9 +5,9 @@
 
 A client keeps some calls under way and draws what to ask for from its core's stream: to a log it appends numbers of its
 own, in a store it reads, writes and swaps words of a few keys, as load it tells one number after another.  Over a tree
-only the boot core asks, from when half of the others are there to take part: it reserves and frees a few numbers, or
-has a page taken away that nobody has mapped (`shootdown`).  Where the run is observed each call is told as it begins
-and ends (`CallBegun`, `CallEnded`): that is a history.
+only the boot core asks, from when all or half of the others, as it draws, are there to take part: it reserves and frees
+a few numbers, or has a page taken away that nobody has mapped (`shootdown`).  Where the run is observed each call is
+told as it begins and ends (`CallBegun`, `CallEnded`): that is a history.
 
 With `changes` the last core that holds the object is let go and taken in again, so many times, meanwhile: main asks for
 that, and for every other change the last client, which holds nothing where some do not.
@@ -83,21 +83,28 @@ async def main(dispatcher: Dispatcher) -> tuple[Row, ...]:
         raise ValueError(f"no protocol is bound for the object {name}")
     tally = Tally(dispatcher)
     dispatcher.spawn(tally.accept(await dispatcher.export(SERVICE)), "accept")
-    before = await dispatcher.cycles()
+    before = tally.last_cycles = await dispatcher.cycles()
     others = [core.id for core in environment.blueprint.cores if core.id != dispatcher.core]
     others = others[: most - 1 if most else None]
     changes = environment.count("changes", 0, least=0, most=MOST_CHANGES)
+    if changes and not environment.routes.holders(name):
+        raise ValueError(f"all take part in what is agreed on for {name}: there are no changes of who holds it")
     theirs = changes // 2 if others else 0
     for core in others:
         given = work._replace(changes=theirs) if core == others[-1] else work
         dispatcher.spawn(tally.start(core, given), f"start {core}")
     for number in range(changes - theirs):
         dispatcher.spawn(change(dispatcher, name), f"change {number}")
-    if not environment.routes.holders(name):
-        await tally.half(len(others))
-    await tally.add(await Client(dispatcher, work, environment.choice("tree", TREES)).run())
-    look_ns = FIRST_LOOK_NS
+    client = Client(dispatcher, work, environment.choice("tree", TREES))
+    if environment.routes.holders(name):
+        await tally.add(await client.run())
+    else:  # where a core has died a call is never answered
+        await tally.there(len(others) // (1 + await dispatcher.random(2)), len(others), patience_ns)
+        dispatcher.spawn(tally.run(client), "client")
+    look_ns, told = FIRST_LOOK_NS, -1
     while tally.waits() and await dispatcher.now() - tally.last_ns < patience_ns:
+        if client.answered != told:
+            told, tally.last_ns = client.answered, await dispatcher.now()
         await dispatcher.sleep(look_ns)
         look_ns = min(2 * look_ns, LOOK_NS)
     cycles = tally.last_cycles - before
@@ -122,6 +129,7 @@ class Tally:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._asked = 0
+        self._heard = 0
         self._done = 0
         self.started = 1
         self.answered = 0
@@ -135,6 +143,10 @@ class Tally:
         self.last_ns = await self._dispatcher.now()
         self.last_cycles = await self._dispatcher.cycles()
 
+    async def run(self, client: Client) -> None:
+        """Let `client` make its calls; it is one of those that are started."""
+        await self.add(await client.run())
+
     async def start(self, core: int, work: Work) -> None:
         """Start a member on `core`, which may not be up."""
         self._asked += 1
@@ -142,10 +154,14 @@ class Tally:
             await self._dispatcher.spawn_on(core, "clients-member", work.packed())
             self.started += 1
         self._asked -= 1
+        self._heard += 1
 
-    async def half(self, others: int) -> None:
-        """Returns when half of the `others` have been started, or it is known of all whether they can be."""
-        while 2 * (self.started - 1) < others and self._asked > 0:
+    async def there(self, count: int, others: int, patience_ns: int) -> None:
+        """Returns when `count` of the `others` have been started, or it is known of all whether they can be, or
+        `patience_ns` are over."""
+        self.last_ns = await self._dispatcher.now()
+        end_ns = self.last_ns + patience_ns
+        while self.started - 1 < count and self._heard < others and await self._dispatcher.now() < end_ns:
             await self._dispatcher.sleep(FIRST_LOOK_NS)
 
     def waits(self) -> bool:
@@ -163,31 +179,32 @@ class Tally:
 
 
 class Client:
-    """The calls of one core, over `tree` where there are trees; over one that each draws where that is empty."""
+    """The calls of one core, over `tree` where there are trees; over one that each draws where that is empty.
+    `answered` is how many were, and accepted."""
 
     def __init__(self, dispatcher: Dispatcher, work: Work, tree: str = "") -> None:
         self._dispatcher = dispatcher
         self._work = work
         self._tree = tree
         self._name = OBJECTS[work.object]
+        self.answered = 0
 
     async def run(self) -> int:
-        """Make all calls; how many were answered and accepted."""
+        """Make all calls; how many were answered."""
         under_way: deque[Completion[bool]] = deque()
-        answered = 0
         routes = self._dispatcher.environment.routes
         spanned = not routes.holders(self._name)
         if spanned and self._dispatcher.core != routes.boot_core:
             return 0  # over a tree only the boot core begins
         for number in range(1, self._work.calls + 1):
             if len(under_way) == self._work.outstanding:
-                answered += await under_way.popleft()
+                self.answered += await under_way.popleft()
             tree = TREES[await self._dispatcher.random(len(TREES))] if spanned and not self._tree else self._tree
             call = self._call(number, await self._value(number), tree or TREES[0])
             under_way.append(self._dispatcher.spawn(call, f"call {number}"))
         while under_way:
-            answered += await under_way.popleft()
-        return answered
+            self.answered += await under_way.popleft()
+        return self.answered
 
     async def _call(self, number: int, value: int, tree: str) -> bool:
         core = self._dispatcher.core

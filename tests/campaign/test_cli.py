@@ -89,6 +89,11 @@ def test_json_has_it_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
             2,
             "error: usage: '2' is no time; write a number and ns, us, ms or s, as in 1.5ms",
         ),
+        (
+            ["mesh:3x1", "--object", "shootdown", "--tree", "oak"],
+            2,
+            "error: unknown-name: there is no tree 'oak'; there are: broadcast, unicast, multicast, numa",
+        ),
         (["mash:3x1"], 3, "error: "),
     ],
 )
@@ -106,3 +111,22 @@ def test_a_file_that_cannot_be_written_is_told(
     place = tmp_path / "nowhere" / "test_found.py"
     assert run(["campaign", TOY, "--object", "log", "--jobs", "1", "--write", str(place)]) == 3
     assert "not-writable" in capsys.readouterr().err
+
+
+def test_a_step_that_was_not_reached_is_an_error_where_that_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Over a tree of depth one nobody passes anything on."""
+    asked = ["campaign", "mesh:3x1", "--object", "shootdown", "--tree", "unicast", "--schedules", "8", "--jobs", "1"]
+    assert run(asked) == 0
+    assert "  2  a core passes it on" in capsys.readouterr().out
+    assert run([*asked, "--require-reached"]) == 1
+    told = capsys.readouterr()
+    assert "not reached" in told.out
+    assert told.err == "error: not-reached: 8 runs of shootdown on mesh:3x1 did not reach steps 2\n"
+
+
+def test_what_another_protocol_did_is_not_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """Loads are told on the same kernel, by a protocol whose messages have the same numbers."""
+    asked = ["campaign", "mesh:3x1", "--object", "log", "--schedules", "1", "--jobs", "1", "--json"]
+    assert run(asked) == 0
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    assert [step["number"] for step in steps if not step["reached"]] == [6, 7]

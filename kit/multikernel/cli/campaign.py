@@ -63,6 +63,8 @@ def campaign_command(
     with output.json_errors(json):
         subject = Subject.of(board, object)
         output.warn_problems(subject.registry.problems)
+        if changes and not subject.holders:
+            raise UsageError(f"all cores take part in {object}: who holds it is not changed")
         work = Work(calls, cores, outstanding, keys, changes, _tree(tree))
         drawn = field_of(subject, seed, _kinds(faults, subject), most, nanoseconds(jitter), work)
         report = _run(subject, drawn, schedules, jobs or os.cpu_count() or 1, budget)
