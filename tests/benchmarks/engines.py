@@ -6,8 +6,9 @@
     rpc         half of the cores are clients: each calls a server drawn at random, works, and calls again
 
 What a program does, in virtual time, is said once, by the constants and tables here: every engine must end at the
-same picosecond.  `ours`, `with_simpy`, `tuned_simpy`, `with_heapq` give programs by name; a program takes a number of
-turns and returns the virtual time at its end.  `jitted.py` has them for Numba.
+same picosecond.  What a core spends on each message, this engine's programs say of its port, as LogP does; the others
+wait for it, or count it.  `ours`, `with_simpy`, `tuned_simpy`, `with_heapq` give programs by name; a program takes a
+number of turns and returns the virtual time at its end.  `jitted.py` has them for Numba.
 
 Knows nothing of measuring.
 """
@@ -58,7 +59,7 @@ def ours(module: ModuleType, digest: bool, cores: int = CORES) -> dict[str, Prog
 
     def shootdown(turns: int) -> int:
         engine = Engine(1, digest)
-        ports = [Port(engine.actor(0), SEND, TAKE), *(Port(engine.actor(number)) for number in range(1, cores))]
+        ports = [Port(engine.actor(0), SEND, TAKE), *(Port(engine.actor(n), take=WORK) for n in range(1, cores))]
 
         async def master(port: Port) -> None:
             for _ in range(turns):
@@ -68,10 +69,8 @@ def ours(module: ModuleType, digest: bool, cores: int = CORES) -> dict[str, Prog
                     await port
 
         async def slave(port: Port) -> None:
-            actor = port.actor
             for _ in range(turns):
                 await port
-                actor.spend(WORK)
                 port.send(ports[0], b"done", LATENCY)
 
         ports[0].actor.start(master(ports[0]))
@@ -82,7 +81,8 @@ def ours(module: ModuleType, digest: bool, cores: int = CORES) -> dict[str, Prog
 
     def commit(turns: int) -> int:
         engine = Engine(1, digest)
-        ports = [Port(engine.actor(0), SEND, TAKE), *(Port(engine.actor(number)) for number in range(1, cores))]
+        slaves = (Port(engine.actor(number), take=WORK + UNEVEN * number) for number in range(1, cores))
+        ports = [Port(engine.actor(0), SEND, TAKE), *slaves]
 
         async def master(port: Port) -> None:
             slaves = ports[1:]
@@ -109,11 +109,8 @@ def ours(module: ModuleType, digest: bool, cores: int = CORES) -> dict[str, Prog
                     tell(slot, True)
 
         async def slave(port: Port) -> None:
-            actor = port.actor
-            work = WORK + UNEVEN * actor.number
             for _ in range(2 * turns):
                 message = await port
-                actor.spend(work)
                 port.send(ports[0], message, LATENCY)
 
         ports[0].actor.start(master(ports[0]))
@@ -124,8 +121,9 @@ def ours(module: ModuleType, digest: bool, cores: int = CORES) -> dict[str, Prog
 
     def rpc(turns: int) -> int:
         engine = Engine(1, digest)
-        ports = [Port(engine.actor(number)) for number in range(cores)]
-        clients, servers = ports[: cores // 2], ports[cores // 2 :]
+        half = cores // 2
+        clients = [Port(engine.actor(number)) for number in range(half)]
+        servers = [Port(engine.actor(number), take=WORK) for number in range(half, cores)]
 
         async def client(port: Port, turns: tuple[tuple[int, int], ...]) -> None:
             actor = port.actor
@@ -136,10 +134,8 @@ def ours(module: ModuleType, digest: bool, cores: int = CORES) -> dict[str, Prog
                 actor.spend(work)
 
         async def serve(port: Port) -> None:
-            actor = port.actor
             while True:
                 name = await port
-                actor.spend(WORK)
                 port.send(clients[name[0]], b"reply", LATENCY)
 
         for port, table in zip(clients, calls(turns, cores), strict=True):
